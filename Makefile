@@ -1,0 +1,142 @@
+# Escapement. Two commands do everything on a fresh Debian machine:
+#   make run     two Debian Linux guests and the clock guest, side by side
+#   make test    every test: host unit tests, golden figures, boot tests
+# `make help` lists the rest.
+
+BUILD ?= build
+
+# What is being made, one short line each; V=1 shows the commands.
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+# On another architecture the kernel is cross-built with Debian's gcc-x86-64-linux-gnu.
+HOST_ARCH := $(shell uname -m)
+ifneq ($(HOST_ARCH),x86_64)
+CROSS_COMPILE ?= x86_64-linux-gnu-
+endif
+ifeq ($(origin CC),default)
+CC := $(CROSS_COMPILE)gcc
+endif
+LD      := $(CROSS_COMPILE)ld
+OBJCOPY := $(CROSS_COMPILE)objcopy
+STRIP   := $(CROSS_COMPILE)strip
+NM      := $(CROSS_COMPILE)nm
+NASM    ?= nasm
+HOSTCC  ?= gcc
+PYTHON  ?= python3
+
+WARN := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
+STD  := -std=c11 $(WARN) -I.
+
+KCFLAGS := $(STD) -ffreestanding -O2 -g -m64 -march=x86-64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
+           -fno-pic -fno-stack-protector -fno-strict-aliasing -fno-omit-frame-pointer \
+           -fno-asynchronous-unwind-tables -fno-builtin-printf -ffile-prefix-map=$(CURDIR)/=
+ifneq ($(findstring clang,$(CC)),)
+KCFLAGS += --target=x86_64-unknown-none-elf
+endif
+ifeq ($(DEBUG),1)
+KCFLAGS += -DESC_DEBUG
+endif
+HCFLAGS := $(STD) -O1 -g -DESC_DEBUG -D_DEFAULT_SOURCE
+SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all
+
+all:
+
+.PHONY: all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug iso debian
+all: kernel guests timesim
+
+# ---- the kernel ------------------------------------------------------------------------------------------------
+
+K := $(BUILD)/kernel
+KSRC_C   := $(sort $(wildcard arch/x86/*.c arch/x86/vmx/*.c arch/x86/svm/*.c kernel/*.c vmm/*.c timers/*.c))
+KSRC_ASM := $(sort $(wildcard boot/*.asm arch/x86/*.asm arch/x86/vmx/*.asm arch/x86/svm/*.asm))
+KOBJ     := $(KSRC_ASM:%.asm=$(K)/%.asm.o) $(KSRC_C:%.c=$(K)/%.o)
+
+kernel: $(BUILD)/escapement.elf
+
+$(K)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(say) CC $<
+	$(Q)$(CC) $(KCFLAGS) -MMD -MP -c $< -o $@
+
+$(K)/%.asm.o: %.asm Makefile
+	@mkdir -p $(@D)
+	$(say) NASM $<
+	$(Q)$(NASM) -f elf64 -g -F dwarf -I./ -MD $(@:.o=.d) -MP $< -o $@
+
+$(BUILD)/escapement.debug: $(KOBJ) linker.ld
+	$(say) LD $@
+	$(Q)$(LD) -nostdlib -static -z max-page-size=0x1000 --no-warn-rwx-segments --build-id=none -T linker.ld $(KOBJ) -o $@
+
+# An ELF32 container of the 64-bit kernel: what GRUB's multiboot and `qemu -kernel` take.
+$(BUILD)/escapement.elf: $(BUILD)/escapement.debug
+	$(say) OBJCOPY $@
+	$(Q)$(OBJCOPY) --strip-all -O elf32-i386 $< $@
+
+debug:
+	$(MAKE) BUILD=$(BUILD)/debug DEBUG=1 kernel
+
+# ---- host programs and unit tests ------------------------------------------------------------------------------
+
+H := $(BUILD)/host
+TIMERS_C := $(sort $(wildcard timers/*.c))
+HOSTLIB_C := $(TIMERS_C) $(sort $(wildcard vmm/*.c tests/unit/support/*.c))
+HOSTLIB_O := $(HOSTLIB_C:%.c=$(H)/%.o)
+UNIT_C   := $(sort $(wildcard tests/unit/test_*.c))
+UNIT_BIN := $(UNIT_C:tests/unit/%.c=$(H)/%)
+
+$(H)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(say) HOSTCC $<
+	$(Q)$(HOSTCC) $(HCFLAGS) $(SAN) -MMD -MP -c $< -o $@
+
+$(H)/libhost.a: $(HOSTLIB_O)
+	@rm -f $@
+	$(Q)ar rcs $@ $^
+
+# A test that needs more than timers/ and vmm/ names it in a comment: /* links: kernel/format.c */
+define unit_rule
+$(H)/$(basename $(notdir $(1))): $(H)/$(1:.c=.o) $(patsubst %.c,$(H)/%.o,$(filter %.c,$(shell sed -n 's/.*links: *\(.*\)\*\/.*/\1/p' $(1)))) $(H)/libhost.a
+	$(Q)$(HOSTCC) $(SAN) $$^ -lcmocka -o $$@
+endef
+$(foreach t,$(UNIT_C),$(eval $(call unit_rule,$(t))))
+
+unit: $(UNIT_BIN)
+	$(PYTHON) tests/unit/run.py $(UNIT_BIN)
+
+TIMESIM_C := $(sort $(wildcard tools/timesim/*.c)) $(TIMERS_C)
+timesim: $(BUILD)/timesim
+$(BUILD)/timesim: $(TIMESIM_C:%.c=$(BUILD)/native/%.o)
+	$(say) HOSTLD $@
+	$(Q)$(HOSTCC) $^ -o $@
+$(BUILD)/native/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(say) HOSTCC $<
+	$(Q)$(HOSTCC) $(STD) -O2 -g -D_DEFAULT_SOURCE -MMD -MP -c $< -o $@
+
+golden: timesim
+	$(PYTHON) tests/golden/run.py $(BUILD)/timesim
+
+# ---- guests, images, boot tests --------------------------------------------------------------------------------
+
+-include guests/guests.mk
+-include tests/boot/boot.mk
+
+format:
+	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
+
+lint: kernel
+	tools/lint $(BUILD)
+
+check: unit golden lint
+
+clean:
+	rm -rf $(BUILD)
+
+DEPS := $(KOBJ:.o=.d) $(HOSTLIB_O:.o=.d) $(UNIT_C:%.c=$(H)/%.d) $(TIMESIM_C:%.c=$(BUILD)/native/%.d)
+-include $(DEPS)
