@@ -1,0 +1,171 @@
+/* Apparent time: what a read sees ([0090], DESIGN.md 2.4), and when figure 5C is asked (2.3). How the text is
+ * read where it leaves a choice stands at the top of vtime.c. */
+#include "timers/internal.h"
+#include "timers/muldiv.h"
+
+rt_t vt_rt(const struct vtime *t)
+{
+    return t->paused ? t->paused_at : t->rt_c;
+}
+
+at_t vt_present(const struct vtime *t, rt_t rt)
+{
+    return t->at_p + (rt - t->nrt_p); /* modulo 2^64: NRT_P may be after rt, the sum is never negative */
+}
+
+rt_t vt_nrt(const struct vtime *t, at_t at)
+{
+    return t->nrt_p + (at - t->at_p);
+}
+
+/* The end of the present line of AT: RT_N with the gate of minimum progress (DESIGN.md 2.6). */
+static struct vt_moment line_end(const struct vtime *t)
+{
+    rt_t gate = progress_gate(t);
+
+    return gate > t->rt_n.whole ? (struct vt_moment){gate, 0, 1} : t->rt_n;
+}
+
+/* AT_L + (RT - RT_L) * (AT_N - AT_L) / (RT_N - RT_L), rounded down, at most AT_N. */
+static at_t at_before_event(const struct vtime *t, rt_t rt)
+{
+    struct vt_moment end = line_end(t);
+    at_t at_n = t->queue.head->at;
+    uint64_t passed = rt - t->rt_l;
+    uint64_t distance = at_n - t->at_l;
+    uint64_t rem;
+    uint64_t whole;
+
+    if (rt >= vt_moment_ceil(&end)) {
+        return at_n;
+    }
+    whole = end.whole - t->rt_l; /* RT_L <= rt <= end.whole */
+    if (end.num == 0) {
+        return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
+    }
+    return t->at_l + vt_mul3_div(passed, distance, end.den, vt_mul(whole, end.den) + end.num, distance);
+}
+
+/* No timer armed: min(AT_L + C * (RT - RT_L), AT_P + (RT - NRT_P)), rounded down (DESIGN.md 2.4). */
+static at_t at_without_event(const struct vtime *t, rt_t rt)
+{
+    int64_t behind = (int64_t)(vt_present(t, rt) - t->at_l);
+    vt_u128 fast = vt_mul(rt - t->rt_l, t->c.num);
+    uint64_t rem;
+
+    if (behind <= 0) {
+        return t->at_l;
+    }
+    if (fast >= vt_mul((uint64_t)behind, t->c.den)) {
+        return t->at_l + (uint64_t)behind;
+    }
+    return t->at_l + vt_div(fast, t->c.den, &rem);
+}
+
+/* A VM without the processor stays at the AT of its loss, or, with gap=jump, on the patent's literal
+ * equation. */
+at_t vt_at(const struct vtime *t, rt_t rt)
+{
+    if (t->in_event || rt <= t->rt_l || (!t->moving && t->policy.gap == VT_GAP_SMOOTH)) {
+        return t->at_l;
+    }
+    if (t->queue.head == NULL) {
+        return at_without_event(t, rt);
+    }
+    return t->queue.head->at > t->at_l ? at_before_event(t, rt) : t->at_l;
+}
+
+void vt_raise(struct vtime *t, at_t at)
+{
+    t->account.run += at - t->at_l;
+    t->at_l = at;
+    t->rt_l = vt_rt(t);
+}
+
+void vt_incident(struct vtime *t)
+{
+    vt_raise(t, vt_at(t, vt_rt(t)));
+}
+
+/* ---- figure 5C ---- */
+
+static enum vt_mode mode_without_event(const struct vtime *t, rt_t rt)
+{
+    return (int64_t)(vt_present(t, rt) - vt_at(t, rt)) > 0 ? VT_CATCHUP : VT_NORMAL;
+}
+
+static void decide_head(struct vtime *t, rt_t rt, const struct vt_question *q)
+{
+    enum vt_mode mode = t->mode;
+
+    t->mode = vt_decide_mode(&t->policy, q, mode, t->c, &t->rt_n);
+    if (q->at_n <= t->at_l) {
+        t->rt_n = (struct vt_moment){rt, 0, 1}; /* due at once in any mode */
+    } else if (t->mode == VT_NORMAL) {
+        t->rt_n = (struct vt_moment){q->nrt_n, 0, 1};
+    }
+    t->account.catchups += t->mode == VT_CATCHUP && mode == VT_NORMAL;
+}
+
+void vt_decide(struct vtime *t, rt_t rt, bool without_event)
+{
+    const struct vtimer *head = t->queue.head;
+    struct vt_question q = {
+        .rt_c = rt,
+        .at_l = t->at_l,
+        .rt_l = t->rt_l,
+        .nrt_p = t->nrt_p,
+        .art_p = t->art_p,
+        .lag = (int64_t)(vt_present(t, rt) - t->at_l),
+        .without_event = without_event,
+    };
+
+    if (head == NULL || t->head_seen == NULL) {
+        t->mode = q.lag > 0 ? VT_CATCHUP : VT_NORMAL;
+    }
+    t->c = vt_rate_for(&t->policy, q.lag);
+    t->floor = rt;
+    t->head_seen = head;
+    if (head != NULL) {
+        t->head_seen_at = head->at;
+        q.at_n = head->at;
+        q.nrt_n = vt_nrt(t, head->at);
+        decide_head(t, rt, &q);
+    }
+    if (t->observer != NULL && t->observer->decide != NULL) {
+        t->observer->decide(t->observer_ctx, rt, t->mode, t->c, head != NULL ? &t->rt_n : NULL);
+    }
+}
+
+/* ---- queries ---- */
+
+at_t vtime_peek(const struct vtime *t)
+{
+    return vt_at(t, vt_rt(t));
+}
+
+int64_t vtime_lag(const struct vtime *t)
+{
+    return (int64_t)(vt_present(t, vt_rt(t)) - vtime_peek(t));
+}
+
+enum vt_mode vtime_mode(const struct vtime *t)
+{
+    return t->queue.head == NULL ? mode_without_event(t, vt_rt(t)) : t->mode;
+}
+
+bool vtime_line(const struct vtime *t, uint64_t *offset)
+{
+    const struct vtimer *head = t->queue.head;
+    struct vt_moment end;
+
+    *offset = t->at_l - t->rt_l;
+    if (!t->moving || t->leap_due || t->in_event) {
+        return false;
+    }
+    if (head == NULL) {
+        return vt_present(t, t->rt_l) == t->at_l;
+    }
+    end = line_end(t);
+    return t->rt_c < vt_moment_ceil(&end) && end.num == 0 && end.whole - t->rt_l == head->at - t->at_l;
+}

@@ -1,0 +1,54 @@
+/* The invariants of DESIGN.md section 2, as far as one moment shows them. */
+#include "timers/internal.h"
+#include "timers/queue.h"
+
+static const char *check_queue(const struct vtime *t)
+{
+    const struct vtimer *head = t->queue.head;
+
+    if (!queue_check(&t->queue)) {
+        return "the queue is out of order";
+    }
+    if (t->head_seen != head || (head != NULL && t->head_seen_at != head->at)) {
+        return "the head changed without a decision";
+    }
+    if (head != NULL && t->at_l > head->at && t->at_l - head->at > t->account.max_overshoot) {
+        return "AT passed an undelivered event";
+    }
+    for (const struct vtimer *timer = t->timers; timer != NULL; timer = timer->sibling) {
+        if (timer->due) {
+            return "a due entry outlived its instant";
+        }
+    }
+    return NULL;
+}
+
+static const char *check_clocks(const struct vtime *t)
+{
+    if (t->rt_l > vt_rt(t) || t->rt_c < t->account.start || vtime_peek(t) < t->at_l) {
+        return "time ran backwards";
+    }
+    if (t->nrt_p - t->at_p != t->account.start + t->account.paused) {
+        return "the normal real times lost their offset";
+    }
+    if (t->moving && t->paused) {
+        return "a paused VM runs";
+    }
+    if (t->c.den == 0 || t->c.num < t->c.den || t->mode == VT_LEAP) {
+        return "a rate below one, or no mode";
+    }
+    return NULL;
+}
+
+const char *vtime_check(const struct vtime *t)
+{
+    const char *broken = check_queue(t);
+
+    if (broken == NULL) {
+        broken = check_clocks(t);
+    }
+    if (broken == NULL && !vtime_balances(t)) {
+        broken = "the ledger does not balance";
+    }
+    return broken;
+}

@@ -1,0 +1,78 @@
+/* One coordinator for all VMs ([0113], DESIGN.md 2.9): for each processor, the real deadlines of everything
+ * that waits there (a VM's RT_N, the end of the slice, the RT_N of a halted VM), and one alarm armed for the
+ * earliest.
+ *
+ * The nodes are embedded in their owners; nothing is allocated. Setting and clearing cost O(log n)
+ * (amortised). Locking: the caller serialises all calls for one coordinator, one for each processor. */
+#ifndef TIMERS_COORDINATOR_H
+#define TIMERS_COORDINATOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "timers/types.h"
+
+struct coordinator_alarm_ops {
+    /* Arms the one-shot hardware for `deadline` (RT ticks), at once if that is past; RT_NEVER disarms it.
+     * Called only when the earliest deadline has changed. */
+    void (*arm)(void *ctx, rt_t deadline);
+};
+
+/* One thing that waits for a moment of real time. */
+struct deadline {
+    rt_t at;     /* RT_NEVER: not waiting */
+    void *owner; /* for whoever takes it out with coordinator_due() */
+    /* The rest is coordinator.c's own: a pairing heap. `back` is the elder sibling, or the parent of an
+     * eldest. */
+    struct deadline *child;
+    struct deadline *next;
+    struct deadline *back;
+    bool waits;
+    uint64_t order; /* equal deadlines come due in the order they were set: no address decides anything */
+};
+
+struct coordinator {
+    const struct coordinator_alarm_ops *ops;
+    void *ctx;
+    struct deadline *root;
+    rt_t armed;        /* what the hardware is armed for */
+    uint64_t order;    /* stamps given out */
+    unsigned int held; /* coordinator_hold() depth */
+    uint64_t arms;     /* how often the hardware was armed, for the statistics */
+};
+
+/* Before anything else. Does not touch the alarm: the hardware is disarmed at that point. */
+void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops *ops, void *ctx);
+
+/* Before a node's first use. */
+void deadline_init(struct deadline *d, void *owner);
+
+/* Sets (or moves) a deadline; RT_NEVER takes it out. A node waits in one coordinator at a time: clear it
+ * before setting it in another. Setting it to where it already is costs nothing and keeps its place. */
+void coordinator_set(struct coordinator *c, struct deadline *d, rt_t at);
+void coordinator_clear(struct coordinator *c, struct deadline *d);
+
+/* The earliest deadline that is not after `now`, taken out (its `at` keeps the moment it waited for until it
+ * is set again; it no longer waits), or NULL. Call until it returns NULL. */
+struct deadline *coordinator_due(struct coordinator *c, rt_t now);
+
+/* The earliest deadline, RT_NEVER if nothing waits. */
+rt_t coordinator_next(const struct coordinator *c);
+
+/* Whether a node waits in a coordinator. */
+bool deadline_waits(const struct deadline *d);
+
+/* The one-shot hardware has gone off: it is armed for nothing now, and is armed again for the earliest
+ * deadline. Call it from the alarm's interrupt, held (below) together with the coordinator_due() loop that
+ * follows. */
+void coordinator_fired(struct coordinator *c);
+
+/* Between hold and release the alarm is left alone; the last release arms it once, if the earliest deadline
+ * is not the armed one. For a caller that takes deadlines out and sets new ones in one go. Nests. */
+void coordinator_hold(struct coordinator *c);
+void coordinator_release(struct coordinator *c);
+
+/* Checks the heap (order, links): for assertions and tests. O(n). */
+bool coordinator_check(const struct coordinator *c);
+
+#endif

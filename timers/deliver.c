@@ -1,0 +1,213 @@
+/* Real time comes in, events go out: vtime_advance() (figure 5B, steps 760-766; DESIGN.md 2.6, 2.7, 2.10).
+ *
+ * In a kernel this runs some microseconds after RT_N, although the VM had the processor all the time. That
+ * latency is not lag (2.10): for the equations each event counts as delivered at the whole unit at which it
+ * was due, its nominal ART_P, and AT goes on from there. The gates, in contrast, count from the real
+ * delivery. What really held AT back (a lost processor, a gate, a guest that had not taken the last
+ * interrupt) is in the nominal time. */
+#include "timers/internal.h"
+#include "timers/queue.h"
+
+/* When the head would be delivered, but for acknowledgements: its RT_N with the gate of minimum progress, and
+ * not before the decision or the resumption that made it due. */
+static rt_t due_at(const struct vtime *t)
+{
+    rt_t due = vt_moment_ceil(&t->rt_n);
+    rt_t gate = progress_gate(t);
+
+    due = gate > due ? gate : due;
+    return t->floor > due ? t->floor : due;
+}
+
+rt_t vtime_deadline(const struct vtime *t)
+{
+    rt_t due;
+    rt_t taken;
+
+    if (!t->moving) {
+        return RT_NEVER;
+    }
+    if (t->leap_due) {
+        return t->floor;
+    }
+    if (t->queue.head == NULL) {
+        return RT_NEVER;
+    }
+    due = due_at(t);
+    if (due > t->rt_c) {
+        return due; /* AT reaches AT_N then, and stands; whether it must wait is asked then */
+    }
+    taken = progress_taken_gate(t);
+    return taken > due ? taken : due;
+}
+
+/* Takes a delivered entry out or moves it on. Returns how many ticks of a periodic timer a leap to `upto`
+ * drops. */
+static uint64_t update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
+{
+    uint64_t events = schedule_count(timer, upto);
+
+    queue_remove(&t->queue, timer);
+    if (timer->schedule.period_num != 0) {
+        /* The ledger's count must be taken before the entry moves past the limit. */
+        uint64_t due = schedule_count_all(timer, upto);
+
+        if (schedule_skip(timer, events)) {
+            queue_requeue(&t->queue, timer);
+            return events - 1;
+        }
+        timer->ticks.due_before += due;
+    } else {
+        timer->ticks.due_before++;
+    }
+    timer->armed = false;
+    return events - 1;
+}
+
+static void deliver_entry(struct vtime *t, struct vtimer *timer, rt_t rt, enum vt_mode mode, bool late)
+{
+    /* The event's own AT; in a leap the present (DESIGN.md 2.7). AT_L only differs where a TSC overshot. */
+    at_t at = t->at_p;
+    enum vt_outcome outcome;
+    uint64_t dropped = update_entry(t, timer, at);
+
+    progress_event(t, timer, at, late);
+    outcome = timer->ops->event(timer->self, at);
+    timer->ticks.delivered += outcome == VT_DELIVERED;
+    timer->ticks.merged += outcome == VT_MERGED;
+    timer->ticks.dropped += dropped;
+    if (t->observer != NULL && t->observer->event != NULL) {
+        t->observer->event(t->observer_ctx, timer, rt, at, mode, outcome);
+    }
+    if (dropped != 0 && t->observer != NULL && t->observer->drop != NULL) {
+        t->observer->drop(t->observer_ctx, timer, rt, at, dropped);
+    }
+}
+
+/* AT is `at` at RT `rt`: the previous event, and the latest incident, are there. */
+static void set_previous(struct vtime *t, rt_t rt, at_t at)
+{
+    t->nrt_p = vt_nrt(t, at);
+    t->at_p = at;
+    t->art_p = rt;
+    t->at_l = at > t->at_l ? at : t->at_l;
+    t->rt_l = rt;
+}
+
+/* Delivers every entry at or before `at`, in queue order, as one instant; then figure 5C. */
+static void deliver_instant(struct vtime *t, rt_t rt, at_t at, enum vt_mode mode, bool late)
+{
+    struct vtimer *timer;
+
+    set_previous(t, rt, at);
+    t->in_event = true;
+    if (!queue_begin_instant(&t->queue, at)) {
+        progress_leap(t);
+    }
+    while ((timer = queue_next_due(&t->queue)) != NULL) {
+        deliver_entry(t, timer, rt, mode, late);
+    }
+    t->in_event = false;
+    vt_decide(t, rt, false);
+}
+
+static void note_lag(struct vtime *t, int64_t lag)
+{
+    t->account.max_lag = lag > t->account.max_lag ? lag : t->account.max_lag;
+}
+
+/* [0112]: AT jumps to the present. AT_P and NRT_P move along the same line, so NRT_P becomes rt. */
+static void leap(struct vtime *t, rt_t rt)
+{
+    at_t ran = vt_at(t, rt);
+    at_t present = vt_present(t, rt);
+
+    note_lag(t, (int64_t)(present - ran));
+    t->account.run += ran - t->at_l;
+    t->at_l = ran;
+    if (present > ran) {
+        t->account.leapt += present - ran;
+    }
+    t->account.leaps++;
+    t->mode = VT_NORMAL;
+    deliver_instant(t, rt, present, VT_LEAP, true);
+}
+
+static void deliver_head(struct vtime *t, rt_t rt)
+{
+    at_t at = t->queue.head->at;
+    rt_t nrt = vt_nrt(t, at);
+
+    if (t->policy.leap != VT_NO_LEAP && rt > nrt && rt - nrt > t->policy.leap) {
+        leap(t, rt);
+        return;
+    }
+    note_lag(t, (int64_t)(rt - nrt));
+    t->account.run += at > t->at_l ? at - t->at_l : 0;
+    deliver_instant(t, rt, at, t->mode, rt > nrt);
+}
+
+/* Delivers the next instant if it is due at RT_C. */
+static bool deliver_next(struct vtime *t)
+{
+    rt_t due;
+
+    if (t->leap_due) {
+        t->leap_due = false;
+        leap(t, t->floor);
+        return true;
+    }
+    if (t->queue.head == NULL || (due = due_at(t)) > t->rt_c) {
+        return false;
+    }
+    if (progress_taken_gate(t) > t->rt_c) {
+        t->held = true;
+        return false;
+    }
+    if (t->held) {
+        due = t->rt_c; /* AT stood at AT_N up to now: that was no latency */
+        t->held = false;
+    } else if (t->rt_c - due > t->account.max_latency) {
+        t->account.max_latency = t->rt_c - due;
+    }
+    deliver_head(t, due);
+    return true;
+}
+
+/* A guest that ran on a line of slope one may have read it, without an exit, up to now: AT keeps to that
+ * line, though the next one may be flatter, as far as the next undelivered event allows (DESIGN.md 2.10). */
+static void keep_to_line(struct vtime *t, uint64_t offset)
+{
+    at_t shown = t->rt_c + offset;
+    const struct vtimer *head = t->queue.head;
+
+    if (head != NULL && shown > head->at) {
+        shown = head->at;
+    }
+    if (shown > vtime_peek(t)) {
+        vt_raise(t, shown);
+    }
+}
+
+void vtime_latch(struct vtime *t, rt_t now)
+{
+    t->rt_c = now > t->rt_c ? now : t->rt_c;
+}
+
+void vtime_advance(struct vtime *t, rt_t now)
+{
+    uint64_t offset;
+    bool on_line = vtime_line(t, &offset);
+    unsigned int instants = 0;
+
+    vtime_latch(t, now);
+    if (!t->moving) {
+        return;
+    }
+    while (instants < VT_MAX_INSTANTS && deliver_next(t)) {
+        instants++;
+    }
+    if (on_line) {
+        keep_to_line(t, offset);
+    }
+}

@@ -1,0 +1,63 @@
+/* What the files that make up a VM's time (vtime.c, apparent.c, deliver.c, run.c, progress.c, ledger.c)
+ * share. For nobody else. */
+#ifndef TIMERS_INTERNAL_H
+#define TIMERS_INTERNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "timers/vtime.h"
+
+/* ---- apparent.c ---- */
+
+/* The real time of the equations: RT_C, which stands still during a pause. */
+rt_t vt_rt(const struct vtime *t);
+
+/* The AT that belongs to RT when nothing is late: AT_P + (RT - NRT_P). */
+at_t vt_present(const struct vtime *t, rt_t rt);
+
+/* NRT_N of an AT: NRT_P + (AT_N - AT_P). */
+rt_t vt_nrt(const struct vtime *t, at_t at);
+
+/* AT_C at `rt` (DESIGN.md 2.4), which is not before RT_L. */
+at_t vt_at(const struct vtime *t, rt_t rt);
+
+/* AT_L = AT_C at vt_rt(): an incident. */
+void vt_incident(struct vtime *t);
+
+/* Raises AT_L to `at` at vt_rt(), AT having run there. */
+void vt_raise(struct vtime *t, at_t at);
+
+/* Figure 5C at `rt`, about the present head (DESIGN.md 2.3). without_event: the lag counts too. */
+void vt_decide(struct vtime *t, rt_t rt, bool without_event);
+
+/* ---- progress.c ---- */
+
+/* What a vCPU has executed, and how long the VM has run, at vt_rt(). */
+uint64_t progress_executed(const struct vtime *t, unsigned int cpu);
+uint64_t progress_moved(const struct vtime *t);
+
+/* An event of this timer has been delivered now; late: nominally after its NRT. Closes the gates. */
+void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late);
+
+/* A leap that no event came with: it counts as the previous event all the same (DESIGN.md 2.7). */
+void progress_leap(struct vtime *t);
+
+/* The RT from which minimum progress ([0111]) allows the next event; 0 or past: already. RT_NEVER: it takes a
+ * change of some vCPU's state first. */
+rt_t progress_gate(const struct vtime *t);
+
+/* The RT up to which the head's instant may have to wait for the guest to take the previous events of its
+ * timers (DESIGN.md 2.6); 0 if it need not. */
+rt_t progress_taken_gate(const struct vtime *t);
+
+/* ---- ledger.c ---- */
+
+/* Up to which AT events count as due: the present, or AT_C where that is ahead. */
+at_t ledger_horizon(const struct vtime *t);
+
+/* The schedule of an armed timer ends: its backlog is cancelled, its events so far are due. */
+void ledger_close(const struct vtime *t, struct vtimer *timer);
+
+#endif

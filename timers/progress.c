@@ -1,0 +1,130 @@
+/* Minimum progress ([0111]) and acknowledgement (DESIGN.md 2.6, 2.11): the gates before the next event. They
+ * count what the target vCPUs have really executed, from the real moment of the delivery; a vCPU that is
+ * halted, or waits for SIPI, has made its progress; one that has no processor while others of its VM run is
+ * waited for during one scheduler round at most. Nothing is stored but marks on clocks, so every answer is
+ * computed anew from the present run states. */
+#include "timers/internal.h"
+#include "timers/muldiv.h"
+
+uint64_t progress_executed(const struct vtime *t, unsigned int cpu)
+{
+    const struct vt_cpu *c = &t->cpu[cpu];
+
+    return c->executed + (c->state == VT_CPU_RUNNING ? vt_rt(t) - c->since : 0);
+}
+
+uint64_t progress_moved(const struct vtime *t)
+{
+    return t->moved + (t->moving ? vt_rt(t) - t->moved_since : 0);
+}
+
+/* When a clock that stood at `clock` at RT `since`, and goes on, shows `mark`. */
+static rt_t clock_reaches(rt_t since, uint64_t clock, uint64_t mark)
+{
+    return mark > clock ? vt_add(since, mark - clock) : since;
+}
+
+/* When vCPU `cpu` will have executed `progress` in all, or its VM will have run for `moved`, if both go on as
+ * they are. A VM that is descheduled is taken to go on from now, on this vCPU ("if it keeps running"). */
+static rt_t progress_reaches(const struct vtime *t, unsigned int cpu, uint64_t progress, uint64_t moved)
+{
+    const struct vt_cpu *c = &t->cpu[cpu];
+    rt_t own = RT_NEVER;
+    rt_t round;
+
+    if (c->state == VT_CPU_OFF || c->state == VT_CPU_HALTED) {
+        return 0;
+    }
+    round = clock_reaches(t->moving ? t->moved_since : vt_rt(t), t->moved, moved);
+    if (c->state == VT_CPU_RUNNING) {
+        own = clock_reaches(c->since, c->executed, progress);
+    } else if (!t->moving || progress <= c->executed) {
+        own = clock_reaches(t->moving ? t->moved_since : vt_rt(t), c->executed, progress);
+    }
+    return own < round ? own : round;
+}
+
+/* Events of one instant with different M: the longest counts. */
+static void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress)
+{
+    struct vt_cpu *c = &t->cpu[cpu];
+    uint64_t progress_at = vt_add(progress_executed(t, cpu), progress);
+
+    if (!c->gated || progress_at > c->progress_at) {
+        c->progress_at = progress_at;
+    }
+    c->moved_at = vt_add(progress_moved(t), t->policy.round);
+    c->gated = true;
+}
+
+void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
+{
+    timer->last.happened = true;
+    timer->last.late = late;
+    timer->last.at = at;
+    timer->last.vcpu = timer->vcpu;
+    timer->last.executed = progress_executed(t, timer->vcpu);
+    timer->last.moved = progress_moved(t);
+    timer->last.losses = t->losses;
+    close_gate(t, timer->vcpu, timer->progress);
+}
+
+void progress_leap(struct vtime *t)
+{
+    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
+        close_gate(t, cpu, t->policy.progress);
+    }
+}
+
+rt_t progress_gate(const struct vtime *t)
+{
+    rt_t gate = 0;
+
+    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
+        const struct vt_cpu *c = &t->cpu[cpu];
+
+        if (c->gated) {
+            rt_t open = progress_reaches(t, cpu, c->progress_at, c->moved_at);
+
+            gate = open > gate ? open : gate;
+        }
+    }
+    return gate;
+}
+
+/* "Whenever an event is late": the next event itself, by its RT_N; or the previous one was, which leaves the
+ * guest less than a period for it; or the VM lost the processor in between, with the same effect. An event
+ * that is on time after one that was, without a loss, waits for nothing: the guest had a whole period of its
+ * own. */
+static bool lateness_matters(const struct vtime *t, const struct vtimer *timer)
+{
+    rt_t nrt_n = vt_nrt(t, timer->at);
+
+    return timer->last.late || timer->last.losses != t->losses || vt_moment_ceil(&t->rt_n) > nrt_n;
+}
+
+static rt_t taken_gate(const struct vtime *t, const struct vtimer *timer)
+{
+    const struct vt_schedule *s = &timer->schedule;
+    uint64_t most = s->period_num != 0 ? s->period_num / s->period_den : timer->progress;
+
+    if (!timer->last.happened || timer->ops->outstanding == NULL || !lateness_matters(t, timer) ||
+        !timer->ops->outstanding(timer->self)) {
+        return 0;
+    }
+    return progress_reaches(t, timer->last.vcpu, vt_add(timer->last.executed, most),
+                            vt_add(timer->last.moved, t->policy.round));
+}
+
+rt_t progress_taken_gate(const struct vtime *t)
+{
+    const struct vtimer *head = t->queue.head;
+    rt_t gate = 0;
+
+    for (const struct vtimer *timer = head; timer != NULL && timer->at == head->at; timer = timer->next) {
+        rt_t open = taken_gate(t, timer);
+
+        gate = open > gate ? open : gate;
+    }
+    return gate;
+}

@@ -1,0 +1,56 @@
+/* The timer event queue of one VM ([0085]-[0089], figures 6A-6E) and the arithmetic of periodic schedules.
+ *
+ * A doubly linked list in order of AT ([0086] prefers a list, and a VM has about a dozen timers). What
+ * decides between equal ATs (DESIGN.md 2.2): the order is only changed as far as needed ([0089] "as needed",
+ * [0103] "there is no need to reorganize"). An entry that is updated moves back only past strictly smaller
+ * ATs, and forward only past strictly greater ones; a new entry goes behind its equals; entries that are
+ * updated in one instant keep their order among each other. */
+#ifndef TIMERS_QUEUE_H
+#define TIMERS_QUEUE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "timers/vtime.h"
+
+/* Queues a timer that is not queued, at timer->at, as a new entry. */
+void queue_add(struct vt_queue *q, struct vtimer *timer);
+
+/* Takes a queued timer out. */
+void queue_remove(struct vt_queue *q, struct vtimer *timer);
+
+/* Puts a queued timer back in order after its AT was changed, outside of an instant. */
+void queue_moved(struct vt_queue *q, struct vtimer *timer);
+
+/* Starts an instant: every entry at or before `upto` is marked due. True if there is one. */
+bool queue_begin_instant(struct vt_queue *q, at_t upto);
+
+/* The next entry of the instant, its mark taken; still queued. NULL at the instant's end. */
+struct vtimer *queue_next_due(struct vt_queue *q);
+
+/* Queues a timer again that this instant has delivered and the caller has removed: as an updated entry. */
+void queue_requeue(struct vt_queue *q, struct vtimer *timer);
+
+/* True if the timer was delivered in the present (or else the last) instant. */
+bool queue_in_instant(const struct vt_queue *q, const struct vtimer *timer);
+
+/* True if the entries are in order and linked both ways. */
+bool queue_check(const struct vt_queue *q);
+
+/* ---- schedules ---- */
+
+/* Sets timer->at and its fraction to the schedule's first event; a period below one AT tick becomes one tick.
+ */
+void schedule_start(struct vtimer *timer, const struct vt_schedule *s);
+
+/* How many events the timer has from its next one on, at or before `upto`. */
+uint64_t schedule_count(const struct vtimer *timer, at_t upto);
+
+/* How many events its schedule has had since it was set, at or before `upto`: the ledger's own count. */
+uint64_t schedule_count_all(const struct vtimer *timer, at_t upto);
+
+/* Moves a periodic timer on by n events (n >= 1), exactly. False if that is at or past AT_LIMIT: never. */
+bool schedule_skip(struct vtimer *timer, uint64_t n);
+
+#endif

@@ -1,0 +1,128 @@
+/* Figure 5C and the rates. Every comparison is exact: sums that may pass 64 bits are taken in 128. */
+#include "timers/rate.h"
+
+#include "timers/muldiv.h"
+
+/* The adaptive rate moves in sixteenths, so that FAST stays a fraction of small numbers. */
+#define RATE_STEPS 16u
+
+struct vtime_policy vtime_policy_defaults(uint64_t hz)
+{
+    return (struct vtime_policy){
+        .rate = VT_RATE_ADAPTIVE,
+        .c = {2, 1},
+        .maxrate = {4, 1},
+        .tau = hz / 100 > 0 ? hz / 100 : 1,
+        .k1 = 0,
+        .k2 = 0,
+        .leap = 60 * hz,
+        .progress = hz / 20000,
+        .round = hz / 10,
+        .gap = VT_GAP_SMOOTH,
+        .hyst = VT_HYST_5C,
+    };
+}
+
+struct vtime_policy vtime_policy_figure7(void)
+{
+    return (struct vtime_policy){
+        .rate = VT_RATE_FIXED,
+        .c = {2, 1},
+        .maxrate = {2, 1},
+        .tau = 64,
+        .leap = VT_NO_LEAP,
+        .round = RT_NEVER,
+        .gap = VT_GAP_SMOOTH,
+        .hyst = VT_HYST_5C,
+    };
+}
+
+static bool ratio_valid(struct vt_ratio r)
+{
+    return r.den != 0 && r.num >= r.den && r.num < AT_LIMIT;
+}
+
+bool vtime_policy_valid(const struct vtime_policy *p)
+{
+    return ratio_valid(p->c) && ratio_valid(p->maxrate) && p->tau != 0 && p->k1 < AT_LIMIT &&
+           p->k2 < AT_LIMIT && p->progress < AT_LIMIT && (p->leap < AT_LIMIT || p->leap == VT_NO_LEAP);
+}
+
+rt_t vt_moment_ceil(const struct vt_moment *m)
+{
+    return m->num != 0 ? m->whole + 1 : m->whole;
+}
+
+/* [0094]: "the factor ... may vary depending on how far behind the apparent time is. As the apparent time
+ * catches up to the real time, the apparent time could decelerate". Here
+ *
+ *     C = 1 + lag / tau, in sixteenths, rounded up, at most maxrate
+ *
+ * so the gap closes exponentially with time constant tau while it is small, at full rate while it is large,
+ * and, being rounded up, in finite time. With a share s of a processor a VM's lag settles where s * C = 1, if
+ * maxrate allows that, which is the bound of DESIGN.md 2.8. */
+static struct vt_ratio adaptive_rate(const struct vtime_policy *p, int64_t lag)
+{
+    uint64_t behind = lag > 0 ? (uint64_t)lag : 0;
+    uint64_t steps = vt_mul_div(behind, RATE_STEPS, p->tau);
+    uint64_t num;
+
+    if (steps >= AT_LIMIT) {
+        return p->maxrate;
+    }
+    num = RATE_STEPS + steps + 1;
+    if (vt_mul(num, p->maxrate.den) >= vt_mul(p->maxrate.num, RATE_STEPS)) {
+        return p->maxrate;
+    }
+    return (struct vt_ratio){num, RATE_STEPS};
+}
+
+struct vt_ratio vt_rate_for(const struct vtime_policy *p, int64_t lag)
+{
+    return p->rate == VT_RATE_ADAPTIVE ? adaptive_rate(p, lag) : p->c;
+}
+
+/* FAST = RT_L + (AT_N - AT_L) / C (DESIGN.md 2.3). The quotient is at most AT_N - AT_L, for C is at least
+ * one. */
+static struct vt_moment fast_moment(const struct vt_question *q, struct vt_ratio c)
+{
+    uint64_t distance = q->at_n > q->at_l ? q->at_n - q->at_l : 0;
+    struct vt_moment fast = {.den = c.num};
+
+    fast.whole = q->rt_l + vt_div(vt_mul(distance, c.den), c.num, &fast.num);
+    return fast;
+}
+
+/* Steps 780-782, or [0115]'s other condition; and, where no event came before, the lag (DESIGN.md 2.3). */
+static bool must_catch_up(const struct vtime_policy *p, const struct vt_question *q)
+{
+    bool by_form =
+        p->hyst == VT_HYST_ARTP ? q->art_p > (vt_u128)q->nrt_p + p->k1 : q->rt_c > (vt_u128)q->nrt_n + p->k1;
+
+    return by_form || (q->without_event && q->lag > 0 && (uint64_t)q->lag > p->k1);
+}
+
+/* Step 788, or [0115]'s other conditions, with K2 brought to the other side. */
+static bool has_caught_up(const struct vtime_policy *p, const struct vt_question *q,
+                          const struct vt_moment *fast)
+{
+    switch (p->hyst) {
+    case VT_HYST_RTC:
+        return (vt_u128)q->rt_c + p->k2 <= q->nrt_n;
+    case VT_HYST_ARTP:
+        return (vt_u128)q->art_p + p->k2 <= q->nrt_p;
+    case VT_HYST_5C:
+        break;
+    }
+    return (vt_u128)vt_moment_ceil(fast) + p->k2 <= q->nrt_n;
+}
+
+enum vt_mode vt_decide_mode(const struct vtime_policy *p, const struct vt_question *q, enum vt_mode mode,
+                            struct vt_ratio c, struct vt_moment *fast)
+{
+    *fast = fast_moment(q, c);
+    if (mode != VT_CATCHUP && !must_catch_up(p, q)) {
+        return VT_NORMAL;
+    }
+    return has_caught_up(p, q, fast) ? VT_NORMAL : VT_CATCHUP;
+}

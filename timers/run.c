@@ -1,0 +1,155 @@
+/* When a VM has the processor, and when not (DESIGN.md 2.5, 2.11). A VM runs while any of its vCPUs runs; one
+ * whose vCPUs are all halted is not descheduled, for nobody keeps it from anything: its AT runs on in real
+ * time. */
+#include "timers/internal.h"
+
+/* Whether AT runs, with vCPU `cpu` taken to be in `state`. */
+static bool would_move(const struct vtime *t, unsigned int cpu, enum vt_cpu_state state)
+{
+    bool ready = false;
+
+    if (t->paused) {
+        return false;
+    }
+    for (unsigned int i = 0; i < VT_MAX_CPUS; i++) {
+        enum vt_cpu_state s = i == cpu ? state : t->cpu[i].state;
+
+        if (s == VT_CPU_RUNNING) {
+            return true;
+        }
+        ready = ready || s == VT_CPU_READY;
+    }
+    return !ready;
+}
+
+/* "Losing the processor is an incident too"; with gap=jump it is none. */
+static void lose(struct vtime *t)
+{
+    if (t->policy.gap == VT_GAP_SMOOTH) {
+        vt_incident(t);
+    }
+    t->moved = progress_moved(t);
+    t->moving = false;
+    t->held = false;
+    t->leap_due = false;
+    t->losses++;
+}
+
+/* An overdue event keeps its RT_N, and vtime_advance() delivers it at once; otherwise AT goes on from where
+ * it stood, or leaps, also in vtime_advance(). */
+static void resume(struct vtime *t)
+{
+    int64_t lag;
+
+    t->moving = true;
+    t->moved_since = t->rt_c;
+    t->floor = t->rt_c;
+    if (t->policy.gap == VT_GAP_JUMP) {
+        return;
+    }
+    t->rt_l = t->rt_c;
+    lag = (int64_t)(vt_present(t, t->rt_c) - t->at_l);
+    t->account.max_lag = lag > t->account.max_lag ? lag : t->account.max_lag;
+    if (t->queue.head != NULL && vt_moment_ceil(&t->rt_n) <= t->rt_c) {
+        return;
+    }
+    if (t->policy.leap != VT_NO_LEAP && lag > 0 && (uint64_t)lag > t->policy.leap) {
+        t->leap_due = true;
+    } else {
+        vt_decide(t, t->rt_c, true);
+    }
+}
+
+static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state)
+{
+    struct vt_cpu *c = &t->cpu[cpu];
+    bool will_move = would_move(t, cpu, state);
+    bool moved = t->moving;
+
+    if (c->state == state) {
+        return;
+    }
+    if (moved && will_move) {
+        vt_incident(t); /* the gate, and with it the slope, may change */
+    } else if (moved) {
+        lose(t);
+    }
+    c->executed = progress_executed(t, cpu);
+    c->since = vt_rt(t);
+    c->state = state;
+    if (state == VT_CPU_HALTED || state == VT_CPU_OFF) {
+        c->gated = false; /* it is done with its last event */
+    }
+    if (!moved && will_move) {
+        resume(t);
+    }
+}
+
+void vtime_vcpu_run(struct vtime *t, unsigned int cpu)
+{
+    set_state(t, cpu, VT_CPU_RUNNING);
+}
+
+void vtime_vcpu_stop(struct vtime *t, unsigned int cpu)
+{
+    if (t->cpu[cpu].state == VT_CPU_RUNNING) {
+        set_state(t, cpu, VT_CPU_READY);
+    }
+}
+
+void vtime_vcpu_halt(struct vtime *t, unsigned int cpu)
+{
+    set_state(t, cpu, VT_CPU_HALTED);
+}
+
+void vtime_vcpu_wake(struct vtime *t, unsigned int cpu)
+{
+    if (t->cpu[cpu].state != VT_CPU_RUNNING) {
+        set_state(t, cpu, VT_CPU_READY);
+    }
+}
+
+void vtime_vcpu_off(struct vtime *t, unsigned int cpu)
+{
+    set_state(t, cpu, VT_CPU_OFF);
+}
+
+static void settle_clocks(struct vtime *t, rt_t since)
+{
+    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
+        t->cpu[cpu].executed = progress_executed(t, cpu);
+        t->cpu[cpu].since = since;
+    }
+}
+
+void vtime_pause(struct vtime *t)
+{
+    if (t->paused) {
+        return;
+    }
+    if (t->moving) {
+        lose(t);
+    }
+    settle_clocks(t, t->rt_c);
+    t->paused_at = t->rt_c;
+    t->paused = true;
+}
+
+void vtime_unpause(struct vtime *t)
+{
+    rt_t length = t->rt_c - t->paused_at;
+
+    if (!t->paused) {
+        return;
+    }
+    settle_clocks(t, t->rt_c);
+    t->nrt_p += length;
+    t->art_p += length;
+    t->rt_l += length;
+    t->rt_n.whole = t->queue.head != NULL ? t->rt_n.whole + length : t->rt_n.whole;
+    t->account.paused += length;
+    t->paused = false;
+    if (would_move(t, VT_MAX_CPUS, VT_CPU_OFF)) {
+        resume(t);
+    }
+}
