@@ -1,0 +1,43 @@
+/* Runs a scenario: on the real coordinator, or without one. */
+#ifndef TIMESIM_SIMULATE_H
+#define TIMESIM_SIMULATE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scenario.h"
+#include "timers/ledger.h"
+
+enum row_kind { ROW_EVENT, ROW_READ, ROW_DROP };
+
+/* One incident. `timer` is an index, or ROW_NO_TIMER. */
+struct row {
+    uint64_t rt;
+    uint64_t at;
+    enum row_kind kind;
+    size_t timer;
+    enum vt_mode mode;
+    uint64_t dropped; /* ROW_DROP: how many ticks */
+};
+
+#define ROW_NO_TIMER SIZE_MAX
+
+struct row_sink {
+    void (*row)(void *ctx, const struct row *row);
+    void *ctx;
+};
+
+/* How it ended. `ticks` has one entry for each timer. */
+struct result {
+    struct vt_ledger ledger;
+    struct vt_ticks *ticks;
+    bool balances;
+};
+
+/* On the coordinator (figure 7). The caller frees result->ticks. */
+void simulate(const struct scenario *s, const struct row_sink *sink, struct result *result);
+
+/* Each timer on its own hardware timer (figure 3B, [0061]-[0066]). */
+void simulate_naive(const struct scenario *s, const struct row_sink *sink, struct result *result);
+
+#endif
