@@ -1,0 +1,126 @@
+/* The message bus between the APICs of one VM: see apic_bus.h. */
+#include "vmm/apic_bus.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
+
+static bool is_target(const struct vcpu *vcpu, const struct vcpu *sender, const struct apic_message *m)
+{
+    if (!lapic_hw_enabled(&vcpu->lapic))
+        return false;
+    switch ((enum apic_shorthand)m->shorthand) {
+    case APIC_DEST_SELF:
+        return vcpu == sender;
+    case APIC_DEST_ALL:
+        return true;
+    case APIC_DEST_OTHERS:
+        return vcpu != sender;
+    case APIC_DEST_FIELD:
+        break;
+    }
+    return lapic_matches(&vcpu->lapic, m->dest, m->logical);
+}
+
+/* ExtINT is not latched by anybody: platform_pending() asks the PIC while the way is open. SMI: there is no
+ * system management mode. */
+static enum apic_result deliver(struct vcpu *vcpu, const struct apic_message *m)
+{
+    struct lapic *l = &vcpu->lapic;
+    bool was = vcpu->nmi_pending;
+    switch ((enum apic_mode)m->mode) {
+    case APIC_FIXED:
+    case APIC_LOWEST:
+        return lapic_accept(l, m->vector, m->level);
+    case APIC_NMI:
+        vcpu->nmi_pending = true;
+        return was ? APIC_MERGED : APIC_ACCEPTED;
+    case APIC_INIT:
+        l->init_pending = true;
+        return APIC_ACCEPTED;
+    case APIC_SIPI:
+        l->sipi_pending = true;
+        l->sipi_vector = m->vector;
+        return APIC_ACCEPTED;
+    case APIC_SMI:
+    case APIC_EXTINT:
+        break;
+    }
+    return APIC_NO_TARGET;
+}
+
+/* 10.6.2.4: the target of the lowest arbitration priority; among equals the one with the lowest number, so
+ * that runs repeat. */
+static struct vcpu *lowest_target(struct vm *vm, const struct vcpu *sender, const struct apic_message *m)
+{
+    struct vcpu *best = NULL;
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        struct vcpu *v = vm->vcpus[i];
+        if (!is_target(v, sender, m) || !lapic_enabled(&v->lapic))
+            continue;
+        if (!best || lapic_apr(&v->lapic) < lapic_apr(&best->lapic))
+            best = v;
+    }
+    return best;
+}
+
+enum apic_result apic_bus_send(struct vm *vm, const struct vcpu *sender, const struct apic_message *message)
+{
+    enum apic_result strongest = APIC_NO_TARGET;
+    if (message->mode == APIC_LOWEST) {
+        struct vcpu *target = lowest_target(vm, sender, message);
+        return target ? deliver(target, message) : APIC_NO_TARGET;
+    }
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        if (!is_target(vm->vcpus[i], sender, message))
+            continue;
+        enum apic_result result = deliver(vm->vcpus[i], message);
+        if (result > strongest)
+            strongest = result;
+    }
+    return strongest;
+}
+
+bool apic_bus_reachable(const struct vm *vm, const struct apic_message *message)
+{
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        const struct vcpu *v = vm->vcpus[i];
+        if (is_target(v, NULL, message) && (message->mode == APIC_NMI || lapic_enabled(&v->lapic)))
+            return true;
+    }
+    return false;
+}
+
+bool apic_bus_waiting(const struct vm *vm, const struct apic_message *message)
+{
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        const struct vcpu *v = vm->vcpus[i];
+        if (!is_target(v, NULL, message))
+            continue;
+        if (message->mode == APIC_NMI ? v->nmi_pending : lapic_waiting(&v->lapic, message->vector))
+            return true;
+    }
+    return false;
+}
+
+uint64_t apic_bus_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size)
+{
+    (void)vcpu;
+    (void)size;
+    if ((offset & 0xf) >= 4)
+        return 0;
+    return lapic_read(self, (uint32_t)offset) >> ((offset & 3) * 8);
+}
+
+void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
+{
+    if ((offset & 0xf) != 0 || size < 4)
+        return;
+    struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
+    if (effect.eoi)
+        ioapic_eoi(&vcpu->vm->platform.ioapic, effect.eoi_vector);
+    if (effect.ipi)
+        apic_bus_send(vcpu->vm, vcpu, &effect.message);
+}

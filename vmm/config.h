@@ -1,0 +1,89 @@
+/* The words of a module line (DESIGN.md section 4), checked: what a VM is to be. Pure; parsed by
+ * vmm/config.c. */
+#ifndef VMM_CONFIG_H
+#define VMM_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "timers/vtime.h"
+
+#define VM_NAME_MAX    16
+#define VM_MAX_MODULES 16
+#define VM_REASON_MAX  160 /* why a VM was refused, or how it ended, with the closing 0 */
+
+#define VM_MEM_MIN  (2ull << 20) /* the PC's first MiB and some to work with */
+#define VM_MEM_MAX  (1ull << 40)
+#define VM_CPUS_MAX 8u
+#define LEAP_OFF    UINT64_MAX /* leap_ns: leap=off */
+
+/* A boot module as the loader left it in memory, and its words. */
+struct boot_module {
+    const uint8_t *data;
+    uint64_t size;
+    const char *words; /* everything after the file's name: settings, `--`, guest's words */
+};
+
+/* The global settings (the hypervisor's own command line). */
+struct global_config {
+    uint64_t slice_ns;  /* slice=, default 10 ms */
+    bool boost;         /* boost=on|off */
+    bool halt_on_empty; /* on-empty=halt|end */
+};
+
+struct guest_module {
+    const uint8_t *data;
+    uint64_t size;
+    const char *cmdline; /* words after its `--`, "" if none */
+};
+
+enum vm_on_reset { ON_RESET_RESTART, ON_RESET_END };
+
+struct vm_config {
+    char name[VM_NAME_MAX + 1];
+    uint64_t mem; /* bytes */
+    unsigned int cpus;
+    enum vm_on_reset on_reset;
+    bool rtc_host; /* rtc=host, else rtc_seconds */
+    uint64_t rtc_seconds;
+    struct vtime_settings { /* in the words' own units; turned into RT ticks with the measured frequency */
+        bool fixed;         /* catchup=adaptive (default) or catchup=P[/Q] (fixed rate C) */
+        uint64_t rate_p, rate_q;
+        uint64_t maxrate; /* 0: the default, 4 times the runnable VMs of the processor */
+        uint64_t k1_ns, k2_ns, leap_ns, progress_ns;
+        bool gap_jump;
+        uint8_t hyst; /* 0: 5c, 1: rtc, 2: artp */
+        bool strict;  /* time=strict: every RDTSC exits */
+    } time;
+    bool trace_exits;     /* trace=exits */
+    const uint8_t *image; /* the kernel */
+    uint64_t image_size;
+    const char *image_name;    /* first word of the guest's command line: QEMU's file name, else the VM's */
+    unsigned int image_module; /* the module it is, counted from 1 */
+    const char *cmdline;       /* the guest's own, after `--` */
+    const uint8_t *initrd;
+    uint64_t initrd_size;
+    struct guest_module modules[VM_MAX_MODULES];
+    unsigned int nmodules;
+    bool refused;               /* a wrong setting: the VM does not start */
+    char reason[VM_REASON_MAX]; /* ... because of this; names the module and the word */
+    unsigned int first_module;  /* the module that first names this VM, counted from 1 */
+    uint32_t given;             /* config.c's own: which settings have been given */
+};
+
+/* Parses the hypervisor's command line. Unknown or wrong words are reported one by one through `complain` (a
+ * line that names the word) and otherwise ignored. strip_first: the loader is QEMU, the first word is a file
+ * name. */
+void config_parse_global(struct global_config *out, const char *cmdline, bool strip_first,
+                         void (*complain)(const char *line));
+
+/* Parses all modules into VMs, in order of first mention; returns their number (at most max). A VM with a
+ * wrong word, a name given to two kernels, a module without a kernel, ... comes out refused, with the reason.
+ * The module that cannot even be given to a VM (no vm= word) is reported through `complain` and makes a
+ * refused VM of a made-up name "moduleN". The strings point into the modules' words, which are cut up in
+ * place (words is writable memory). */
+unsigned int config_parse_modules(struct vm_config *vms, unsigned int max, const struct boot_module *modules,
+                                  unsigned int nmodules, bool qemu, void (*complain)(const char *line));
+
+#endif

@@ -1,0 +1,38 @@
+/* CPUID as the guest sees it: the host's leaves through one table of masks, and a few of our own
+ * (vmm/cpuid.c). */
+#ifndef VMM_CPUID_H
+#define VMM_CPUID_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+
+enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
+
+/* What CPUID answers to this vCPU now: some bits follow its CR4, XCR0 and APIC base. */
+void cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t sub, uint32_t out[4]);
+
+/* True if the guest is told of all these feature bits (of a leaf's subleaf 0; state-dependent bits apart). */
+bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask);
+
+/* The XCR0 bits that the guest may set: 0 without XSAVE. */
+uint64_t cpuid_xcr0_mask(void);
+
+/* MAXPHYADDR of the processor. */
+unsigned int cpuid_phys_bits(void);
+
+/* Leaf 1 */
+#define CPUID_1_ECX_XSAVE (1u << 26)
+#define CPUID_1_EDX_APIC  (1u << 9)
+/* Leaf 7 */
+#define CPUID_7_EBX_FSGSBASE (1u << 0)
+#define CPUID_7_EBX_SMEP     (1u << 7)
+#define CPUID_7_EBX_SMAP     (1u << 20)
+#define CPUID_7_ECX_UMIP     (1u << 2)
+/* Leaf 80000001h */
+#define CPUID_81_EDX_SYSCALL (1u << 11)
+#define CPUID_81_EDX_NX      (1u << 20)
+#define CPUID_81_EDX_LM      (1u << 29)
+
+#endif

@@ -1,0 +1,218 @@
+#include "vmm/dispatch.h"
+
+#include "vmm/bus.h"
+#include "vmm/cpuid.h"
+#include "vmm/cr.h"
+#include "vmm/emulate.h"
+#include "vmm/exit.h"
+#include "vmm/host.h"
+#include "vmm/msr.h"
+#include "vmm/string_io.h"
+#include "vmm/vm.h"
+
+typedef void (*exit_fn)(struct vcpu *vcpu, const struct exit_record *exit);
+
+/* EDX:EAX as RDMSR, RDTSC and others return it. */
+static void set_edx_eax(struct vcpu *vcpu, uint64_t value)
+{
+    vcpu->regs.gpr[GPR_RAX] = (uint32_t)value;
+    vcpu->regs.gpr[GPR_RDX] = value >> 32;
+}
+
+/* The exit itself was the purpose: the host has had its interrupt, or the run loop looks for something to
+ * inject. */
+static void exit_seen(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    (void)vcpu;
+    (void)exit;
+}
+
+static void exit_unexpected(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    host_log_vm(vcpu->vm, "vcpu %u: unexpected exit %s (%s, %u), qualification %llx", vcpu->id,
+                exit_kind_name(exit->kind), exit->raw_name ? exit->raw_name : "?", exit->raw_reason,
+                (unsigned long long)exit->raw_qualification);
+    vcpu_dump(vcpu);
+    vm_end_crash(vcpu->vm, "unexpected exit %s (%u) at rip %llx",
+                 exit->raw_name ? exit->raw_name : exit_kind_name(exit->kind), exit->raw_reason,
+                 (unsigned long long)vcpu->regs.rip);
+}
+
+static void exit_entry_failed(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    vcpu_dump(vcpu);
+    vm_end_crash(vcpu->vm, "the processor refused the guest's state (%s, %u, %llx)",
+                 exit->raw_name ? exit->raw_name : "?", exit->raw_reason,
+                 (unsigned long long)exit->raw_qualification);
+}
+
+static void exit_triple_fault(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    (void)exit;
+    vcpu_dump(vcpu);
+    vm_end_crash(vcpu->vm, "triple fault at rip %llx", (unsigned long long)vcpu->regs.rip);
+}
+
+/* Task gates and TSS switches are left to software by every operating system of the last thirty years. */
+static void exit_task_switch(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    (void)exit;
+    vcpu_dump(vcpu);
+    vm_end_crash(vcpu->vm, "hardware task switch at rip %llx: this virtual processor has none",
+                 (unsigned long long)vcpu->regs.rip);
+}
+
+/* An intercepted exception that is the guest's own: back to it. */
+static void exit_exception(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (exit->u.exception.vector == 14)
+        hv->set_reg(vcpu, REG_CR2, exit->u.exception.address);
+    hv->inject_exception(vcpu, exit->u.exception.vector, exit->u.exception.has_error,
+                         exit->u.exception.error);
+}
+
+static void exit_undefined(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    (void)exit;
+    vcpu_inject_ud(vcpu);
+}
+
+static void exit_protection(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    (void)exit;
+    vcpu_inject_gp(vcpu);
+}
+
+static void exit_skip(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    vcpu_skip(vcpu, exit->insn_len);
+    vcpu->state = VCPU_HALTED;
+}
+
+static void exit_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    uint64_t *gpr = vcpu->regs.gpr;
+    uint32_t out[4];
+
+    cpuid_read(vcpu, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], out);
+    gpr[GPR_RAX] = out[CPUID_EAX];
+    gpr[GPR_RBX] = out[CPUID_EBX];
+    gpr[GPR_RCX] = out[CPUID_ECX];
+    gpr[GPR_RDX] = out[CPUID_EDX];
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+/* RDTSC and RDTSCP; CR4.TSD keeps them to the kernel (SDM vol. 2). */
+static void exit_rdtsc(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if ((hv->get_reg(vcpu, REG_CR4) & CR4_TSD) && vcpu_cpl(vcpu) != 0) {
+        vcpu_inject_gp(vcpu);
+        return;
+    }
+    set_edx_eax(vcpu, tsc_read(&vcpu->tsc));
+    if (exit->kind == EXIT_RDTSCP)
+        vcpu->regs.gpr[GPR_RCX] = (uint32_t)vcpu->msr.tsc_aux;
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+static void exit_rdmsr(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    uint64_t value;
+
+    if (!msr_read(vcpu, exit->u.msr.index, &value)) {
+        vcpu_inject_gp(vcpu);
+        return;
+    }
+    set_edx_eax(vcpu, value);
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+static void exit_wrmsr(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (msr_write(vcpu, exit->u.msr.index, exit->u.msr.value))
+        vcpu_skip(vcpu, exit->insn_len);
+    else
+        vcpu_inject_gp(vcpu);
+}
+
+static void exit_xsetbv(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    cr_xsetbv(vcpu, exit->insn_len);
+}
+
+/* The accumulator of 1, 2 or 4 bytes: 32-bit input clears the upper half (SDM vol. 1, 3.4.1.1). */
+static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    struct bus *bus = &vcpu->vm->bus;
+    uint64_t *rax = &vcpu->regs.gpr[GPR_RAX];
+    unsigned int size = exit->u.io.size;
+    uint64_t mask = (1ull << (8 * size)) - 1;
+
+    if (exit->u.io.string) {
+        string_io(vcpu, exit);
+        return;
+    }
+    if (exit->u.io.in) {
+        uint64_t value = bus_port_read(bus, vcpu, exit->u.io.port, size) & mask;
+        *rax = size == 4 ? value : (*rax & ~mask) | value;
+    } else {
+        bus_port_write(bus, vcpu, exit->u.io.port, size, *rax & mask);
+    }
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+static const struct {
+    const char *name;
+    exit_fn handle;
+} exits[EXIT_KINDS] = {
+    [EXIT_INTERRUPT] = {"interrupt", exit_seen},
+    [EXIT_NMI] = {"nmi", exit_seen},
+    [EXIT_DEADLINE] = {"deadline", exit_seen},
+    [EXIT_IRQ_WINDOW] = {"irq-window", exit_seen},
+    [EXIT_NMI_WINDOW] = {"nmi-window", exit_seen},
+    [EXIT_EXCEPTION] = {"exception", exit_exception},
+    [EXIT_TRIPLE_FAULT] = {"triple-fault", exit_triple_fault},
+    [EXIT_INIT] = {"init", exit_unexpected},
+    [EXIT_SIPI] = {"sipi", exit_unexpected},
+    [EXIT_SMI] = {"smi", exit_unexpected},
+    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch},
+    [EXIT_HLT] = {"hlt", exit_hlt},
+    [EXIT_PAUSE] = {"pause", exit_skip},
+    [EXIT_CPUID] = {"cpuid", exit_cpuid},
+    [EXIT_RDTSC] = {"rdtsc", exit_rdtsc},
+    [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc},
+    [EXIT_RDPMC] = {"rdpmc", exit_protection}, /* no performance counters (leaf 0Ah is zero) */
+    [EXIT_RDMSR] = {"rdmsr", exit_rdmsr},
+    [EXIT_WRMSR] = {"wrmsr", exit_wrmsr},
+    [EXIT_IO] = {"io", exit_io},
+    [EXIT_MMIO] = {"mmio", emulate_mmio},
+    [EXIT_CR_ACCESS] = {"cr-access", cr_access},
+    [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected},
+    [EXIT_XSETBV] = {"xsetbv", exit_xsetbv},
+    [EXIT_INVD] = {"invd", exit_skip},     /* the caches are the host's and coherent: */
+    [EXIT_WBINVD] = {"wbinvd", exit_skip}, /* there is nothing to write back for */
+    [EXIT_INVLPG] = {"invlpg", exit_unexpected},
+    [EXIT_MONITOR] = {"monitor", exit_undefined}, /* CPUID does not offer it */
+    [EXIT_MWAIT] = {"mwait", exit_undefined},
+    [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected},
+    [EXIT_HYPERCALL] = {"hypercall", exit_undefined},
+    [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined},
+    [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed},
+    [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected},
+};
+
+const char *exit_kind_name(enum exit_kind kind)
+{
+    return (unsigned int)kind < EXIT_KINDS && exits[kind].name ? exits[kind].name : "?";
+}
+
+void dispatch_exit(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    ASSERT((unsigned int)exit->kind < EXIT_KINDS && exits[exit->kind].handle);
+    exits[exit->kind].handle(vcpu, exit);
+}

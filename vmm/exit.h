@@ -1,0 +1,93 @@
+/* The neutral exit record: what a guest's exit was, in words that no vendor owns. A backend fills it (arch/x86/vmx,
+ * arch/x86/svm) before any common code sees the exit; vmm/dispatch.c acts on it. */
+#ifndef VMM_EXIT_H
+#define VMM_EXIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum exit_kind {
+    EXIT_INTERRUPT,      /* a host interrupt (already taken by the host's IDT when run() returns) */
+    EXIT_NMI,            /* a host NMI or machine check (already handled) */
+    EXIT_DEADLINE,       /* the backend's own deadline timer (VMX preemption timer) */
+    EXIT_IRQ_WINDOW,     /* the guest can take an interrupt now */
+    EXIT_NMI_WINDOW,
+    EXIT_EXCEPTION,      /* an intercepted exception, to be reflected: u.exception. The backend intercepts #DB and #AC lest
+                          * their delivery loop for ever, and may have queued it already: reflecting it changes nothing */
+    EXIT_TRIPLE_FAULT,
+    EXIT_INIT,
+    EXIT_SIPI,
+    EXIT_SMI,
+    EXIT_TASK_SWITCH,
+    EXIT_HLT,
+    EXIT_PAUSE,
+    EXIT_CPUID,
+    EXIT_RDTSC,
+    EXIT_RDTSCP,
+    EXIT_RDPMC,
+    EXIT_RDMSR,          /* u.msr */
+    EXIT_WRMSR,          /* u.msr */
+    EXIT_IO,             /* u.io */
+    EXIT_MMIO,           /* a nested page fault: u.mmio */
+    EXIT_CR_ACCESS,      /* u.cr: a MOV to or from CR0, CR4, CR8, CLTS, LMSW */
+    EXIT_DR_ACCESS,
+    EXIT_XSETBV,
+    EXIT_INVD,
+    EXIT_WBINVD,
+    EXIT_INVLPG,
+    EXIT_MONITOR,
+    EXIT_MWAIT,
+    EXIT_DESCRIPTOR,     /* LGDT, SIDT and so on, never asked for */
+    EXIT_HYPERCALL,      /* VMCALL, VMMCALL */
+    EXIT_VIRT_INSN,      /* VMX or SVM instructions, and others that the virtual processor has not got: #UD */
+    EXIT_ENTRY_FAILED,   /* the processor refused the guest's state */
+    EXIT_UNEXPECTED,     /* anything never asked for: ends the VM with a dump */
+    EXIT_KINDS
+};
+
+/* Values of u.cr.access. */
+enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+
+struct exit_record {
+    enum exit_kind kind;
+    uint32_t raw_reason;      /* the vendor's number, for dumps and counters */
+    uint64_t raw_qualification;
+    const char *raw_name;     /* the vendor's name of the reason, for dumps */
+    uint8_t insn_len;         /* length of the exiting instruction, 0 if the processor does not tell */
+    bool irq_taken;           /* an interrupt offered by inject_irq() and not taken at once has been taken now */
+    union {
+        struct {
+            uint16_t port;
+            uint8_t size;     /* 1, 2, 4 */
+            bool in;
+            bool string;      /* INS/OUTS: the decoder works out the rest */
+            bool rep;
+        } io;
+        struct {
+            uint64_t gpa;
+            bool write;
+            bool fetch;
+            bool in_walk;     /* the access was the processor's own, to a guest paging structure */
+        } mmio;
+        struct {
+            uint32_t index;
+            uint64_t value;   /* WRMSR: EDX:EAX */
+        } msr;
+        struct {
+            uint8_t cr;       /* 0, 3, 4, 8 */
+            uint8_t access;   /* enum cr_access */
+            uint8_t gpr;      /* number of the general register */
+            uint16_t lmsw;    /* LMSW's source */
+        } cr;
+        struct {
+            uint8_t vector;
+            bool has_error;
+            uint32_t error;
+            uint64_t address; /* #PF: CR2 */
+        } exception;
+    } u;
+};
+
+const char *exit_kind_name(enum exit_kind kind);
+
+#endif

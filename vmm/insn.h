@@ -1,0 +1,32 @@
+/* What the instruction emulators share: fetching an instruction, its registers and its addresses. */
+#ifndef VMM_INSN_H
+#define VMM_INSN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/decode.h"
+#include "vmm/walk.h"
+
+struct vcpu;
+
+/* Fetches and decodes the instruction at RIP. False: it has been dealt with (a fault injected, or the VM
+ * ended with the bytes that no one here knows); nothing more to do. */
+bool insn_fetch(struct vcpu *vcpu, struct insn *insn);
+
+/* A register operand of 1, 2, 4 or 8 bytes. Writes of 4 bytes clear bits 63:32 (SDM vol. 1, 3.4.1.1). */
+uint64_t insn_reg_read(const struct vcpu *vcpu, struct operand operand, unsigned int size);
+void insn_reg_write(struct vcpu *vcpu, struct operand operand, unsigned int size, uint64_t value);
+
+/* The offset part of the memory operand, cut to the address size. */
+uint64_t insn_offset(const struct vcpu *vcpu, const struct insn *insn);
+
+/* String instructions: the index register (GPR_RSI or GPR_RDI) cut to the address size, its step by the
+ * operand size in the direction of RFLAGS.DF, and the repeat count (1 without REP; counting down writes rCX).
+ */
+uint64_t insn_string_offset(const struct vcpu *vcpu, const struct insn *insn, unsigned int reg);
+void insn_string_step(struct vcpu *vcpu, const struct insn *insn, unsigned int reg);
+uint64_t insn_repeats(const struct vcpu *vcpu, const struct insn *insn);
+void insn_count_down(struct vcpu *vcpu, const struct insn *insn);
+
+#endif

@@ -1,0 +1,269 @@
+/* A local APIC's interrupt logic: acceptance, priorities, the LINT pins, resets. Its registers: lapic_regs.c.
+ */
+#include "vmm/lapic.h"
+
+#include "vmm/lapic_regs.h"
+#include "vmm/string.h"
+
+#define CLASS        0xf0u /* priority class of a vector */
+#define DFR_FLAT     0xfu
+#define BROADCAST    0xffu
+#define FIRST_VECTOR 16u /* 0..15 are illegal for interrupts (10.5.2) */
+
+static bool test_bit(const uint32_t *set, uint8_t n)
+{
+    return (set[n / 32] >> (n % 32)) & 1;
+}
+
+static void set_bit(uint32_t *set, uint8_t n)
+{
+    set[n / 32] |= 1u << (n % 32);
+}
+
+static void clear_bit(uint32_t *set, uint8_t n)
+{
+    set[n / 32] &= ~(1u << (n % 32));
+}
+
+/* The highest vector in a 256-bit register, -1 if it is empty. */
+static int highest(const uint32_t *set)
+{
+    for (int i = 7; i >= 0; i--)
+        if (set[i])
+            return i * 32 + 31 - __builtin_clz(set[i]);
+    return -1;
+}
+
+static bool timer_fire(void *ctx, uint8_t vector)
+{
+    return lapic_accept(ctx, vector, false) == APIC_ACCEPTED;
+}
+
+static bool timer_waiting(void *ctx, uint8_t vector)
+{
+    return lapic_waiting(ctx, vector);
+}
+
+static const struct lapic_timer_ops timer_ops = {.fire = timer_fire, .waiting = timer_waiting};
+
+void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc)
+{
+    memset(l, 0, sizeof *l);
+    l->id = (uint8_t)vcpu_index;
+    l->bsp = vcpu_index == 0;
+    lapic_timer_init(&l->timer, time, LAPIC_TIMER_HZ, tsc, &timer_ops, l, vcpu_index);
+    lapic_reset(l);
+}
+
+/* "Local APIC state after power-up or reset", 10.4.7.1. The pins' states are not the APIC's to reset. */
+void lapic_init_reset(struct lapic *l)
+{
+    memset(l->isr, 0, sizeof l->isr);
+    memset(l->tmr, 0, sizeof l->tmr);
+    memset(l->irr, 0, sizeof l->irr);
+    l->tpr = 0;
+    l->ldr = 0;
+    l->dfr = DFR_FLAT;
+    l->svr = 0xff;
+    l->esr = 0;
+    l->esr_pending = 0;
+    l->icr_low = 0;
+    l->icr_high = 0;
+    for (unsigned int i = 0; i < LVTS; i++)
+        l->lvt[i] = LVT_MASKED;
+    lapic_timer_reset(&l->timer);
+}
+
+void lapic_reset(struct lapic *l)
+{
+    lapic_init_reset(l);
+    l->apic_base = LAPIC_DEFAULT_BASE | APIC_BASE_ENABLE | (l->bsp ? APIC_BASE_BSP : 0);
+    l->init_pending = false;
+    l->sipi_pending = false;
+    l->sipi_vector = 0;
+}
+
+/* The BSP flag shows who booted and stays as it is. */
+bool lapic_write_base(struct lapic *l, uint64_t value)
+{
+    if (value & ~(APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_BSP))
+        return false;
+    bool was = lapic_hw_enabled(l);
+    l->apic_base = (value & ~APIC_BASE_BSP) | (l->apic_base & APIC_BASE_BSP);
+    /* Reset at the disable already: nothing in the APIC may be seen or fire in between. */
+    if (was && !lapic_hw_enabled(l))
+        lapic_init_reset(l);
+    return true;
+}
+
+bool lapic_hw_enabled(const struct lapic *l)
+{
+    return (l->apic_base & APIC_BASE_ENABLE) != 0;
+}
+
+bool lapic_enabled(const struct lapic *l)
+{
+    return lapic_hw_enabled(l) && (l->svr & SVR_ENABLE);
+}
+
+uint8_t lapic_cr8(const struct lapic *l)
+{
+    return l->tpr >> 4;
+}
+
+void lapic_set_cr8(struct lapic *l, uint8_t value)
+{
+    l->tpr = (uint8_t)(value << 4);
+}
+
+/* 10.8.3.1 */
+uint8_t lapic_ppr(const struct lapic *l)
+{
+    int served = highest(l->isr);
+    uint8_t isrv = (uint8_t)(served < 0 ? 0 : served);
+    return (l->tpr & CLASS) >= (isrv & CLASS) ? l->tpr : isrv & CLASS;
+}
+
+/* 10.6.2.4 (figure "arbitration priority register"; only the P6 family had the register). */
+uint8_t lapic_apr(const struct lapic *l)
+{
+    int served = highest(l->isr);
+    int wanted = highest(l->irr);
+    uint8_t isrv = (uint8_t)(served < 0 ? 0 : served & (int)CLASS);
+    uint8_t irrv = (uint8_t)(wanted < 0 ? 0 : wanted & (int)CLASS);
+    uint8_t tpr = l->tpr & CLASS;
+    if (tpr >= irrv && tpr > isrv)
+        return l->tpr;
+    uint8_t both = tpr & isrv;
+    return both > irrv ? both : irrv;
+}
+
+/* An error is reported once until the ESR is written (10.5.3). That also ends the recursion when the error
+ * entry's own vector is illegal. */
+void lapic_error(struct lapic *l, uint32_t error)
+{
+    if (l->esr_pending & error)
+        return;
+    l->esr_pending |= error;
+    if (!(l->lvt[LVT_ERROR] & LVT_MASKED))
+        lapic_accept(l, (uint8_t)l->lvt[LVT_ERROR], false);
+}
+
+enum apic_result lapic_accept(struct lapic *l, uint8_t vector, bool level)
+{
+    if (!lapic_enabled(l))
+        return APIC_NO_TARGET;
+    if (vector < FIRST_VECTOR) {
+        lapic_error(l, ESR_RECV_ILLEGAL);
+        return APIC_NO_TARGET;
+    }
+    if (level)
+        set_bit(l->tmr, vector);
+    else
+        clear_bit(l->tmr, vector);
+    if (test_bit(l->irr, vector))
+        return APIC_MERGED;
+    set_bit(l->irr, vector);
+    return APIC_ACCEPTED;
+}
+
+/* A software disable closes the door for new interrupts only: what is in the IRR is still the processor's to
+ * take (10.4.7.2). */
+bool lapic_waiting(const struct lapic *l, uint8_t vector)
+{
+    return lapic_hw_enabled(l) && test_bit(l->irr, vector);
+}
+
+int lapic_pending(const struct lapic *l)
+{
+    int vector = highest(l->irr);
+    if (vector < 0 || !lapic_hw_enabled(l))
+        return -1;
+    return ((unsigned int)vector & CLASS) > (lapic_ppr(l) & CLASS) ? vector : -1;
+}
+
+uint8_t lapic_ack(struct lapic *l)
+{
+    int pending = lapic_pending(l);
+    if (pending < 0)
+        return (uint8_t)l->svr; /* 10.9: no ISR bit */
+    uint8_t vector = (uint8_t)pending;
+    clear_bit(l->irr, vector);
+    set_bit(l->isr, vector);
+    return vector;
+}
+
+bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical)
+{
+    if (dest == BROADCAST)
+        return true;
+    if (!logical)
+        return dest == l->id;
+    if (l->dfr == DFR_FLAT)
+        return (dest & l->ldr) != 0;
+    /* Cluster model: cluster in bits 7:4, 15 being all of them, members in 3:0. */
+    bool cluster = dest >> 4 == 0xf || dest >> 4 == l->ldr >> 4;
+    return cluster && (dest & l->ldr & 0xf);
+}
+
+/* LINT1 is always an edge (10.5.1, "trigger mode"). */
+static bool lint_is_level(const struct lapic *l, unsigned int pin)
+{
+    uint32_t lvt = l->lvt[LVT_LINT0 + pin];
+    return pin == 0 && (lvt & LVT_LEVEL) && lapic_lvt_mode(lvt) == APIC_FIXED;
+}
+
+void lapic_look_at_lint0(struct lapic *l)
+{
+    uint32_t lvt = l->lvt[LVT_LINT0];
+    if (!lint_is_level(l, 0) || (lvt & (LVT_MASKED | LVT_REMOTE_IRR)) || !l->lint[0])
+        return;
+    if (lapic_accept(l, (uint8_t)lvt, true) != APIC_NO_TARGET)
+        l->lvt[LVT_LINT0] |= LVT_REMOTE_IRR;
+}
+
+bool lapic_lint(struct lapic *l, unsigned int pin, bool level)
+{
+    bool rises = level && !l->lint[pin];
+    uint32_t lvt = l->lvt[LVT_LINT0 + pin];
+    l->lint[pin] = level;
+    if (lint_is_level(l, pin)) {
+        lapic_look_at_lint0(l);
+        return false;
+    }
+    /* With the APIC globally disabled LINT1 is the NMI pin, LINT0 the INTR pin (10.4.3). */
+    if (!lapic_hw_enabled(l))
+        return rises && pin == 1;
+    if (!rises || (lvt & LVT_MASKED))
+        return false;
+    if (lapic_lvt_mode(lvt) == APIC_FIXED)
+        lapic_accept(l, (uint8_t)lvt, false);
+    if (lapic_lvt_mode(lvt) == APIC_INIT)
+        l->init_pending = true;
+    return lapic_lvt_mode(lvt) == APIC_NMI;
+}
+
+bool lapic_extint_open(const struct lapic *l)
+{
+    if (!lapic_enabled(l))
+        return l->bsp;
+    uint32_t lvt = l->lvt[LVT_LINT0];
+    return !(lvt & LVT_MASKED) && lapic_lvt_mode(lvt) == APIC_EXTINT;
+}
+
+/* 10.8.5. A level-triggered one is broadcast to the IOAPIC; LINT0 may ask at once again. */
+bool lapic_eoi(struct lapic *l, uint8_t *vector)
+{
+    int served = highest(l->isr);
+    if (served < 0)
+        return false;
+    *vector = (uint8_t)served;
+    clear_bit(l->isr, *vector);
+    if (!test_bit(l->tmr, *vector))
+        return false;
+    if ((l->lvt[LVT_LINT0] & LVT_REMOTE_IRR) && (uint8_t)l->lvt[LVT_LINT0] == *vector) {
+        l->lvt[LVT_LINT0] &= ~LVT_REMOTE_IRR;
+        lapic_look_at_lint0(l);
+    }
+    return true;
+}

@@ -1,0 +1,24 @@
+/* What the two halves of the local APIC, its logic (lapic.c) and its registers (lapic_regs.c), share. */
+#ifndef VMM_LAPIC_REGS_H
+#define VMM_LAPIC_REGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/lapic.h"
+
+/* Delivery mode of an LVT entry (enum apic_mode). */
+static inline uint8_t lapic_lvt_mode(uint32_t lvt)
+{
+    return (lvt >> 8) & 7;
+}
+
+uint8_t lapic_ppr(const struct lapic *l);
+/* Sets an ESR bit and sends the error interrupt. */
+void lapic_error(struct lapic *l, uint32_t error);
+/* Ends the interrupt in service; true if its vector must be broadcast to the IOAPIC. */
+bool lapic_eoi(struct lapic *l, uint8_t *vector);
+/* A level-triggered LINT0 that is high asks again: its entry has changed. */
+void lapic_look_at_lint0(struct lapic *l);
+
+#endif

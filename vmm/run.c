@@ -1,0 +1,207 @@
+#include "vmm/run.h"
+
+#include "timers/vtime.h"
+#include "vmm/cr.h"
+#include "vmm/dispatch.h"
+#include "vmm/exit.h"
+#include "vmm/host.h"
+#include "vmm/platform.h"
+#include "vmm/vm.h"
+
+/* One turn: real time is latched and what is due in apparent time goes to the interrupt lines; one interrupt
+ * is collected; the guest runs until its VM's next deadline; its exit is carried out at the instant of the
+ * exit (DESIGN.md 3). */
+
+/* A VM's time begins with its first entry. */
+static void start_time(struct vm *vm)
+{
+    if (vm->started)
+        return;
+    vm->started = true;
+    vtime_unpause(&vm->time);
+}
+
+static void advance(struct vm *vm, uint64_t now)
+{
+    vtime_advance(&vm->time, now);
+    ASSERT(vtime_check(&vm->time) == NULL);
+}
+
+/* HLT ends with an interrupt that would be taken, or an NMI (SDM vol. 2, HLT). */
+static bool wakes(struct vcpu *vcpu)
+{
+    bool from_pic;
+    return vcpu->nmi_pending || ((vcpu->regs.rflags & RFLAGS_IF) && platform_pending(vcpu, &from_pic) >= 0);
+}
+
+static bool must_leave(const struct vm *vm)
+{
+    return vm->state != VM_RUNNING || vm->reset_requested;
+}
+
+/* True if the run has to stop here, and why. */
+static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum run_stop *stop)
+{
+    struct vm *vm = vcpu->vm;
+
+    if (vcpu->state == VCPU_HALTED && wakes(vcpu))
+        vcpu->state = VCPU_RUNNABLE;
+    if (vm->state != VM_RUNNING)
+        *stop = RUN_ENDED;
+    else if (vm->reset_requested)
+        *stop = RUN_RESET;
+    else if (vcpu->state != VCPU_RUNNABLE)
+        *stop = RUN_HALTED;
+    else if (now >= until)
+        *stop = RUN_PREEMPTED;
+    else
+        return false;
+    return true;
+}
+
+/* Takes back what the backend was given at an earlier entry: the controllers decide anew each time. */
+static void retract(struct vcpu *vcpu)
+{
+    if (vcpu->irq.offered || vcpu->irq.window)
+        hv->retract_irq(vcpu);
+    vcpu->irq = (struct vcpu_irq){0};
+}
+
+static void offer(struct vcpu *vcpu)
+{
+    bool from_pic;
+    int vector = platform_pending(vcpu, &from_pic);
+
+    if (vector < 0)
+        return;
+    switch (hv->inject_irq(vcpu, (uint8_t)vector)) {
+    case INJECT_TAKEN:
+        platform_acknowledge(vcpu, from_pic);
+        /* A second one waits behind it: this asks for a window. It cannot be taken before the first. */
+        vector = platform_pending(vcpu, &from_pic);
+        if (vector >= 0)
+            vcpu->irq.window = hv->inject_irq(vcpu, (uint8_t)vector) == INJECT_WINDOW;
+        break;
+    case INJECT_OFFERED:
+        vcpu->irq.offered = true;
+        vcpu->irq.from_pic = from_pic;
+        break;
+    case INJECT_WINDOW:
+        vcpu->irq.window = true;
+        break;
+    }
+}
+
+/* Interrupts are collected once, here. Acknowledging comes before the next deadline is asked for: it opens
+ * the gate of the timer whose interrupt it is (DESIGN.md 2.6). */
+static void collect(struct vcpu *vcpu)
+{
+    retract(vcpu);
+    if (vcpu->nmi_pending) {
+        vcpu->nmi_pending = false;
+        hv->inject_nmi(vcpu);
+    }
+    offer(vcpu);
+}
+
+static void trace_exit(const struct vcpu *vcpu, const struct exit_record *exit)
+{
+    host_log("vm %s: vcpu %u: exit %s (%u, %llx) rip %llx at %llu", vcpu->vm->config.name, vcpu->id,
+             exit_kind_name(exit->kind), exit->raw_reason, (unsigned long long)exit->raw_qualification,
+             (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
+}
+
+/* Enters the guest until `deadline` at the latest, and carries out its exit. Returns RT after it. */
+static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
+{
+    struct exit_record exit;
+    uint64_t now;
+
+    hv->run(vcpu, deadline, &exit);
+    vcpu->exits[exit.kind]++;
+    /* Before anything else can come in between and be acknowledged in its place. */
+    if (exit.irq_taken && vcpu->irq.offered) {
+        platform_acknowledge(vcpu, vcpu->irq.from_pic);
+        vcpu->irq.offered = false;
+    }
+    now = host_now();
+    advance(vcpu->vm, now);
+    if (vcpu->trace_exits)
+        trace_exit(vcpu, &exit);
+    dispatch_exit(vcpu, &exit);
+    return now;
+}
+
+static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
+{
+    struct vm *vm = vcpu->vm;
+    enum run_stop stop;
+
+    advance(vm, now);
+    for (;;) {
+        platform_poll(vm);
+        if (has_to_stop(vcpu, now, until, &stop))
+            return stop;
+        collect(vcpu);
+        uint64_t next = vtime_deadline(&vm->time);
+        uint64_t earliest = host_deadline(vm, next);
+        if (next <= now) { /* due already: the exit's own doing, or more than one advance delivers */
+            now = host_now();
+            advance(vm, now);
+        } else if (earliest <= now) {
+            return RUN_PREEMPTED; /* another VM's moment has come */
+        } else {
+            now = enter(vcpu, earliest < until ? earliest : until);
+        }
+    }
+}
+
+/* What the VM's time has to know about why the vCPU is off the processor. */
+static void leave(struct vcpu *vcpu, enum run_stop stop)
+{
+    struct vtime *time = &vcpu->vm->time;
+
+    switch (stop) {
+    case RUN_PREEMPTED:
+    case RUN_RESET:
+        vtime_vcpu_stop(time, vcpu->id);
+        break;
+    case RUN_HALTED:
+        vtime_vcpu_halt(time, vcpu->id);
+        break;
+    case RUN_ENDED:
+        vtime_vcpu_off(time, vcpu->id);
+        break;
+    }
+}
+
+enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
+{
+    struct vm *vm = vcpu->vm;
+    uint64_t now = host_now();
+    enum run_stop stop;
+
+    if (vcpu->state == VCPU_OFF || vcpu->state == VCPU_WAIT_SIPI)
+        return RUN_HALTED;
+    advance(vm, now);
+    start_time(vm);
+    vtime_vcpu_run(&vm->time, vcpu->id);
+    hv->vcpu_load(vcpu);
+    stop = loop(vcpu, now, until);
+    hv->vcpu_save(vcpu);
+    leave(vcpu, stop);
+    return stop;
+}
+
+bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
+{
+    struct vm *vm = vcpu->vm;
+
+    advance(vm, now);
+    platform_poll(vm);
+    if (vcpu->state == VCPU_HALTED && wakes(vcpu)) {
+        vcpu->state = VCPU_RUNNABLE;
+        vtime_vcpu_wake(&vm->time, vcpu->id);
+    }
+    return vcpu->state == VCPU_RUNNABLE || must_leave(vm);
+}

@@ -1,0 +1,259 @@
+#include "vmm/settings.h"
+
+#include "vmm/string.h"
+
+#define COUNT(a) ((unsigned int)(sizeof(a) / sizeof((a)[0])))
+
+#define SLICE_MIN_NS 100000ull
+#define SLICE_MAX_NS 10000000000ull
+#define TIME_MAX_NS  100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
+#define RATE_MAX     0xFFFFFFFFull
+#define MAXRATE_MAX  1000000ull
+#define RTC_MAX      253402300799ull /* the end of the year 9999: the CMOS century has two digits */
+
+/* ---- global settings ---- */
+
+/* One of a list of words; its index into *out. */
+static bool one_of(const char *value, const char *const *list, unsigned int n, unsigned int *out)
+{
+    unsigned int i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(value, list[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A choice of two words: false is the first. */
+static bool choice(const char *value, const char *no, const char *yes, bool *out)
+{
+    const char *const list[] = {no, yes};
+    unsigned int i;
+
+    if (!one_of(value, list, 2, &i))
+        return false;
+    *out = i == 1;
+    return true;
+}
+
+static bool parse_slice(void *target, const char *value)
+{
+    struct global_config *g = target;
+    uint64_t ns;
+
+    if (!words_time(value, SLICE_MAX_NS, &ns) || ns < SLICE_MIN_NS)
+        return false;
+    g->slice_ns = ns;
+    return true;
+}
+
+static bool parse_boost(void *target, const char *value)
+{
+    return choice(value, "off", "on", &((struct global_config *)target)->boost);
+}
+
+static bool parse_on_empty(void *target, const char *value)
+{
+    return choice(value, "end", "halt", &((struct global_config *)target)->halt_on_empty);
+}
+
+const struct setting global_settings[GLOBAL_SETTINGS] = {
+    {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
+    {"boost=", "boost=on|off", parse_boost},
+    {"on-empty=", "on-empty=halt|end", parse_on_empty},
+};
+
+/* ---- a module's settings ---- */
+
+static struct vtime_settings *time_of(void *target)
+{
+    return &((struct settings_line *)target)->vm->time;
+}
+
+static bool name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* Only checked here: config.c has read it before the other words, to know whose they are. */
+static bool parse_vm(void *target, const char *value)
+{
+    size_t n = 0;
+
+    (void)target;
+    while (name_char(value[n]))
+        n++;
+    return value[n] == '\0' && n >= 1 && n <= VM_NAME_MAX;
+}
+
+static bool parse_mem(void *target, const char *value)
+{
+    uint64_t bytes;
+
+    if (!words_size(value, VM_MEM_MAX, &bytes) || bytes < VM_MEM_MIN || bytes % 4096 != 0)
+        return false;
+    ((struct settings_line *)target)->vm->mem = bytes;
+    return true;
+}
+
+static bool parse_cpus(void *target, const char *value)
+{
+    uint64_t n;
+
+    if (!words_number(value, VM_CPUS_MAX, &n) || n == 0)
+        return false;
+    ((struct settings_line *)target)->vm->cpus = (unsigned int)n;
+    return true;
+}
+
+static bool parse_maxrate(void *target, const char *value)
+{
+    uint64_t n;
+
+    if (!words_number(value, MAXRATE_MAX, &n) || n == 0)
+        return false;
+    time_of(target)->maxrate = n;
+    return true;
+}
+
+/* P or P/Q, at least 1: a rate under one never catches up. */
+static bool parse_rate(const char *value, uint64_t *p, uint64_t *q)
+{
+    char number[16];
+    size_t n = 0;
+
+    *q = 1;
+    while (value[n] != '\0' && value[n] != '/' && n < sizeof(number) - 1) {
+        number[n] = value[n];
+        n++;
+    }
+    number[n] = '\0';
+    if (!words_number(number, RATE_MAX, p))
+        return false;
+    if (value[n] == '/' && !words_number(value + n + 1, RATE_MAX, q))
+        return false;
+    return (value[n] == '/' || value[n] == '\0') && *q != 0 && *p >= *q;
+}
+
+static bool parse_catchup(void *target, const char *value)
+{
+    struct vtime_settings *t = time_of(target);
+
+    if (strcmp(value, "adaptive") == 0)
+        return true;
+    t->fixed = true;
+    return parse_rate(value, &t->rate_p, &t->rate_q);
+}
+
+static bool parse_k1(void *target, const char *value)
+{
+    return words_time(value, TIME_MAX_NS, &time_of(target)->k1_ns);
+}
+
+static bool parse_k2(void *target, const char *value)
+{
+    return words_time(value, TIME_MAX_NS, &time_of(target)->k2_ns);
+}
+
+static bool parse_leap(void *target, const char *value)
+{
+    if (strcmp(value, "off") == 0) {
+        time_of(target)->leap_ns = LEAP_OFF;
+        return true;
+    }
+    return words_time(value, TIME_MAX_NS, &time_of(target)->leap_ns);
+}
+
+static bool parse_progress(void *target, const char *value)
+{
+    return words_time(value, TIME_MAX_NS, &time_of(target)->progress_ns);
+}
+
+static bool parse_gap(void *target, const char *value)
+{
+    return choice(value, "smooth", "jump", &time_of(target)->gap_jump);
+}
+
+static bool parse_hyst(void *target, const char *value)
+{
+    static const char *const list[] = {"5c", "rtc", "artp"};
+    unsigned int i;
+
+    if (!one_of(value, list, COUNT(list), &i))
+        return false;
+    time_of(target)->hyst = (uint8_t)i;
+    return true;
+}
+
+static bool parse_time(void *target, const char *value)
+{
+    time_of(target)->strict = true;
+    return strcmp(value, "strict") == 0;
+}
+
+static bool parse_rtc(void *target, const char *value)
+{
+    struct vm_config *vm = ((struct settings_line *)target)->vm;
+
+    vm->rtc_host = strcmp(value, "host") == 0;
+    return vm->rtc_host || words_number(value, RTC_MAX, &vm->rtc_seconds);
+}
+
+static bool parse_on_reset(void *target, const char *value)
+{
+    bool end;
+
+    if (!choice(value, "restart", "end", &end))
+        return false;
+    ((struct settings_line *)target)->vm->on_reset = end ? ON_RESET_END : ON_RESET_RESTART;
+    return true;
+}
+
+static bool parse_trace(void *target, const char *value)
+{
+    ((struct settings_line *)target)->vm->trace_exits = true;
+    return strcmp(value, "exits") == 0;
+}
+
+static bool parse_role(struct settings_line *line, enum module_role role)
+{
+    bool first = line->role == ROLE_KERNEL;
+
+    line->role = role;
+    return first;
+}
+
+static bool parse_initrd(void *target, const char *value)
+{
+    (void)value;
+    return parse_role(target, ROLE_INITRD);
+}
+
+static bool parse_module(void *target, const char *value)
+{
+    (void)value;
+    return parse_role(target, ROLE_MODULE);
+}
+
+const struct setting vm_settings[VM_SETTINGS] = {
+    {"vm=", "a name of 1 to 16 letters, digits, '-' and '_'", parse_vm},
+    {"initrd", "a module is an initrd or a module, not both", parse_initrd},
+    {"module", "a module is an initrd or a module, not both", parse_module},
+    {"mem=", "mem= takes a size from 2M to 1024G, a multiple of 4K", parse_mem},
+    {"cpus=", "cpus= takes a number from 1 to 8", parse_cpus},
+    {"maxrate=", "maxrate= takes a number from 1 to 1000000", parse_maxrate},
+    {"catchup=", "catchup=adaptive|P[/Q], at least 1", parse_catchup},
+    {"k1=", "k1= takes a time such as 10us", parse_k1},
+    {"k2=", "k2= takes a time such as 10us", parse_k2},
+    {"leap=", "leap= takes a time such as 60s, or off", parse_leap},
+    {"progress=", "progress= takes a time such as 50us", parse_progress},
+    {"gap=", "gap=smooth|jump", parse_gap},
+    {"hyst=", "hyst=5c|rtc|artp", parse_hyst},
+    {"time=", "time=strict", parse_time},
+    {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
+    {"on-reset=", "on-reset=restart|end", parse_on_reset},
+    {"trace=", "trace=exits", parse_trace},
+};

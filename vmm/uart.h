@@ -1,0 +1,58 @@
+/* The serial port: a 16550A at 3F8h, IRQ 4 (National Semiconductor PC16550D data sheet, 1995).
+ *
+ * The line behind it is idealised: a byte written to THR has left at once (THRE and TEMT set again), whatever
+ * the divisor says, unless the hypervisor's console ring has no room (host_console_ready): then both are held
+ * back until it has. A received byte is in the FIFO at once, and the FIFO's character time-out comes with it:
+ * no guest waits for four character times of a line that has none. */
+#ifndef VMM_UART_H
+#define VMM_UART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "timers/line.h"
+
+struct vcpu;
+struct vm;
+
+#define UART_PORT      0x3f8u
+#define UART_LENGTH    8u
+#define UART_FIFO_SIZE 16u
+
+struct uart {
+    uint8_t ier;
+    uint8_t fcr; /* bit 0 enable, bits 7:6 trigger level */
+    uint8_t lcr;
+    uint8_t mcr;
+    uint8_t lsr_errors; /* overrun (in loopback only): cleared by reading LSR */
+    uint8_t msr;
+    uint8_t scr;
+    uint8_t dll;
+    uint8_t dlm;
+    uint8_t fifo[UART_FIFO_SIZE];
+    uint8_t head; /* oldest byte */
+    uint8_t count;
+    bool thre_irq; /* a THRE interrupt is pending (data sheet 8.6.7: read of IIR or write of THR clears it) */
+    bool held;     /* the transmitter is not empty: the console ring is full */
+    bool irq_line; /* INTR as last given to `irq` (after OUT2's gate) */
+    struct vt_line irq;
+    struct vm *vm; /* whose console */
+};
+
+/* Power-on state, nothing received. irq: its line to the interrupt controllers. */
+void uart_init(struct uart *u, struct vm *vm, struct vt_line irq);
+void uart_reset(struct uart *u);
+
+/* Would uart_receive take a byte? */
+bool uart_room(const struct uart *u);
+/* A byte for the guest from the console. False if the FIFO is full (offer it later: nothing is lost by an
+ * overrun) or the port is in loopback. */
+bool uart_receive(struct uart *u, uint8_t byte);
+/* Looks whether a held-back transmitter may go on; called once per turn of the run loop. */
+void uart_poll(struct uart *u);
+
+/* Bus handlers of width 1. */
+uint64_t uart_io_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size);
+void uart_io_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
+
+#endif

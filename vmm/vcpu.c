@@ -1,0 +1,119 @@
+#include "vmm/vcpu.h"
+
+#include "vmm/cr.h"
+#include "vmm/host.h"
+#include "vmm/string.h"
+#include "vmm/vm.h"
+#include "vmm/walk.h"
+
+#define PAGE_SIZE  4096u
+#define VCPU_PAGES ((sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
+
+struct vcpu *vcpu_create(struct vm *vm, unsigned int id)
+{
+    struct vcpu *vcpu = host_alloc_pages(VCPU_PAGES, PAGE_SIZE);
+    if (!vcpu)
+        return NULL;
+    vcpu->vm = vm;
+    vcpu->id = id;
+    vcpu->state = VCPU_WAIT_SIPI;
+    vcpu->trace_exits = vm->config.trace_exits;
+    tsc_init(&vcpu->tsc, &vm->time);
+    if (!hv->vcpu_init(vcpu)) {
+        host_free_pages(vcpu, VCPU_PAGES);
+        return NULL;
+    }
+    return vcpu;
+}
+
+void vcpu_destroy(struct vcpu *vcpu)
+{
+    hv->vcpu_destroy(vcpu);
+    host_free_pages(vcpu, VCPU_PAGES);
+}
+
+void vcpu_reset(struct vcpu *vcpu)
+{
+    memset(&vcpu->regs, 0, sizeof(vcpu->regs));
+    vcpu->nmi_pending = false;
+    vcpu->irq = (struct vcpu_irq){0};
+    hv->vcpu_reset(vcpu);
+    hv->set_tsc(vcpu, true, 0); /* every RDTSC is answered from apparent time */
+    msr_reset(vcpu);
+    vcpu->state = vcpu->id == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+}
+
+unsigned int vcpu_cpl(struct vcpu *vcpu)
+{
+    struct guest_segment ss;
+    hv->get_segment(vcpu, SEG_SS, &ss);
+    return ss.attr >> 5 & 3u;
+}
+
+void vcpu_inject_ud(struct vcpu *vcpu)
+{
+    hv->inject_exception(vcpu, 6, false, 0);
+}
+
+/* In real-address mode exceptions push no error code (SDM vol. 3, 20.1.4), and VM entry insists on that. */
+void vcpu_inject_error(struct vcpu *vcpu, uint8_t vector, uint32_t error)
+{
+    bool has_error = hv->get_reg(vcpu, REG_CR0) & CR0_PE;
+    hv->inject_exception(vcpu, vector, has_error, has_error ? error : 0);
+}
+
+void vcpu_inject_gp(struct vcpu *vcpu)
+{
+    vcpu_inject_error(vcpu, 13, 0);
+}
+
+void vcpu_skip(struct vcpu *vcpu, unsigned int insn_len)
+{
+    uint64_t before = vcpu->regs.rip;
+
+    ASSERT(insn_len > 0);
+    vcpu->regs.rip += insn_len;
+    /* EIP wraps; only code at the very end of 4 GiB pays for the question whether it is 64-bit code. */
+    if (before <= UINT32_MAX && vcpu->regs.rip > UINT32_MAX && guest_mode(vcpu) != 64)
+        vcpu->regs.rip &= UINT32_MAX;
+    vcpu->regs.rflags &= ~RFLAGS_RF;
+    hv->clear_shadow(vcpu);
+}
+
+static void dump_general(const struct vcpu *vcpu)
+{
+    static const char *const names[GPRS] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                            "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    const uint64_t *gpr = vcpu->regs.gpr;
+
+    host_log("  rip %016llx rflags %016llx", (unsigned long long)vcpu->regs.rip,
+             (unsigned long long)vcpu->regs.rflags);
+    for (unsigned int i = 0; i < GPRS; i += 4)
+        host_log("  %s %016llx %s %016llx %s %016llx %s %016llx", names[i], (unsigned long long)gpr[i],
+                 names[i + 1], (unsigned long long)gpr[i + 1], names[i + 2], (unsigned long long)gpr[i + 2],
+                 names[i + 3], (unsigned long long)gpr[i + 3]);
+}
+
+static void dump_segments(struct vcpu *vcpu)
+{
+    static const char *const names[GUEST_SEGS] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
+
+    for (unsigned int i = 0; i < GUEST_SEGS; i++) {
+        struct guest_segment s;
+        hv->get_segment(vcpu, (enum guest_seg)i, &s);
+        host_log("  %-4s %04x base %016llx limit %08x attr %04x", names[i], s.selector,
+                 (unsigned long long)s.base, s.limit, s.attr);
+    }
+}
+
+void vcpu_dump(struct vcpu *vcpu)
+{
+    host_log("vm %s: vcpu %u:", vcpu->vm->config.name, vcpu->id);
+    dump_general(vcpu);
+    host_log("  cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx",
+             (unsigned long long)hv->get_reg(vcpu, REG_CR0), (unsigned long long)hv->get_reg(vcpu, REG_CR2),
+             (unsigned long long)hv->get_reg(vcpu, REG_CR3), (unsigned long long)hv->get_reg(vcpu, REG_CR4),
+             (unsigned long long)hv->get_reg(vcpu, REG_EFER));
+    dump_segments(vcpu);
+    hv->dump(vcpu);
+}

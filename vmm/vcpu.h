@@ -1,0 +1,78 @@
+/* One virtual processor. */
+#ifndef VMM_VCPU_H
+#define VMM_VCPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmm/backend.h"
+#include "vmm/exit.h"
+#include "vmm/lapic.h"
+#include "vmm/msr.h"
+#include "timers/tsc.h"
+
+struct vm;
+
+/* General registers in the order of their encoding. Loaded and saved at every entry and exit; the layout is known to
+ * the backends' entry code (offsets checked there at compile time). */
+enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
+           GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPRS };
+
+struct vcpu_regs {
+    uint64_t gpr[GPRS]; /* RSP included: the backend moves it to and from its control structure */
+    uint64_t rip;
+    uint64_t rflags;
+};
+
+enum vcpu_state {
+    VCPU_OFF,       /* not started */
+    VCPU_RUNNABLE,
+    VCPU_HALTED,    /* HLT: an unmasked interrupt, NMI or reset wakes it */
+    VCPU_WAIT_SIPI,
+};
+
+/* An interrupt that has been handed to the backend and not yet been taken (vmm/run.c). */
+struct vcpu_irq {
+    bool offered;  /* INJECT_OFFERED */
+    bool window;   /* INJECT_WINDOW */
+    bool from_pic; /* whom an offered one is acknowledged to */
+};
+
+struct vcpu {
+    struct vcpu_regs regs;
+    struct vm *vm;
+    unsigned int id;          /* 0.. in its VM; its initial APIC id */
+    enum vcpu_state state;
+    void *arch;               /* the backend's part: control structure, save areas */
+    struct lapic lapic;
+    struct tsc tsc;
+    struct msr_state msr;     /* MSRs that no hardware register holds */
+    bool nmi_pending;
+    struct vcpu_irq irq;
+    uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
+    bool trace_exits;         /* vm setting trace=exits */
+};
+
+/* Allocates vCPU `id` of a VM and its backend part; WAIT_SIPI. NULL: memory is out. The caller resets it. */
+struct vcpu *vcpu_create(struct vm *vm, unsigned int id);
+void vcpu_destroy(struct vcpu *vcpu);
+/* The state after power-up (SDM vol. 3, table 9-1): general registers, MSRs, the backend's part. vCPU 0 is runnable,
+ * the others wait for SIPI. The LAPIC and the timers are the platform's to reset. */
+void vcpu_reset(struct vcpu *vcpu);
+
+/* Current privilege level: SS's DPL (SDM vol. 3, 24.4.1). */
+unsigned int vcpu_cpl(struct vcpu *vcpu);
+
+/* Injects a fault at the next entry; RIP stays at the instruction. */
+void vcpu_inject_ud(struct vcpu *vcpu);
+void vcpu_inject_gp(struct vcpu *vcpu); /* error code 0 */
+/* One that has an error code (which real-address mode does not push). */
+void vcpu_inject_error(struct vcpu *vcpu, uint8_t vector, uint32_t error);
+
+/* Registers, and the backend's own dump, to the log. */
+void vcpu_dump(struct vcpu *vcpu);
+
+/* Advances RIP past an emulated instruction and ends an interrupt shadow. */
+void vcpu_skip(struct vcpu *vcpu, unsigned int insn_len);
+
+#endif

@@ -1,0 +1,305 @@
+#include "vmm/vm.h"
+
+#include <stdarg.h>
+
+#include "timers/muldiv.h"
+#include "vmm/cpuid.h"
+#include "vmm/host.h"
+#include "vmm/load.h"
+#include "vmm/msr.h"
+#include "vmm/string.h"
+
+#define PAGE_SIZE     4096ull
+#define LARGE_PAGE    (2ull << 20)
+#define GIB           (1ull << 30)
+#define LOW_MAX       (3 * GIB) /* above it: the APICs' pages and the firmware's place */
+#define HIGH_BASE     (4 * GIB)
+#define NS_PER_SECOND 1000000000ull
+
+const struct hv_ops *hv;
+
+/* Guest-physical ranges of low memory where no RAM answers: the graphics window below the text page, and the
+ * option ROMs'. The text page itself (B8000h) and the firmware's last 128 KiB are RAM. */
+static const struct {
+    uint64_t first, end;
+} holes[] = {{0xa0000, 0xb8000}, {0xc0000, 0xe0000}};
+
+#define HOLES (sizeof(holes) / sizeof(holes[0]))
+
+/* ---- RAM ---- */
+
+static bool in_hole(uint64_t gpa, uint64_t length)
+{
+    for (size_t i = 0; i < HOLES; i++)
+        if (gpa < holes[i].end && gpa + length > holes[i].first)
+            return true;
+    return false;
+}
+
+void *vm_ram(struct vm *vm, uint64_t gpa, uint64_t length)
+{
+    const struct guest_ram *ram = &vm->ram;
+
+    if (gpa < ram->low) {
+        if (length > ram->low - gpa || in_hole(gpa, length))
+            return NULL;
+        return ram->base + gpa;
+    }
+    if (gpa < HIGH_BASE || gpa - HIGH_BASE >= ram->high || length > ram->high - (gpa - HIGH_BASE))
+        return NULL;
+    return ram->base + ram->low + (gpa - HIGH_BASE);
+}
+
+static uint64_t ram_bytes(const struct vm *vm)
+{
+    return vm->ram.low + vm->ram.high;
+}
+
+static bool ram_alloc(struct vm *vm)
+{
+    uint64_t bytes = vm->config.mem & ~(PAGE_SIZE - 1);
+
+    vm->ram.low = bytes < LOW_MAX ? bytes : LOW_MAX;
+    vm->ram.high = bytes - vm->ram.low;
+    vm->ram.base =
+        host_alloc_pages((size_t)(bytes / PAGE_SIZE), bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE_SIZE);
+    return vm->ram.base != NULL;
+}
+
+static bool map_range(struct vm *vm, uint64_t gpa, uint64_t offset, uint64_t length)
+{
+    return length == 0 ||
+           hv->map(vm, gpa, host_phys(vm->ram.base) + offset, length, NPT_READ | NPT_WRITE | NPT_EXEC);
+}
+
+/* Everything between the holes, and what lies above 4 GiB. */
+static bool ram_map(struct vm *vm)
+{
+    uint64_t at = 0;
+
+    for (size_t i = 0; i < HOLES; i++) {
+        if (!map_range(vm, at, at, holes[i].first - at))
+            return false;
+        at = holes[i].end;
+    }
+    return map_range(vm, at, at, vm->ram.low - at) && map_range(vm, HIGH_BASE, vm->ram.low, vm->ram.high);
+}
+
+/* ---- the end ---- */
+
+static bool end(struct vm *vm, enum vm_end how)
+{
+    if (vm->state == VM_ENDED)
+        return false;
+    vm->state = VM_ENDED;
+    vm->end = how;
+    return true;
+}
+
+void vm_end_exit(struct vm *vm, uint32_t code)
+{
+    if (end(vm, VM_END_EXIT))
+        vm->exit_code = code;
+}
+
+void vm_end_poweroff(struct vm *vm)
+{
+    end(vm, VM_END_POWEROFF);
+}
+
+void vm_end_reset(struct vm *vm)
+{
+    end(vm, VM_END_RESET);
+}
+
+void vm_end_crash(struct vm *vm, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!end(vm, VM_END_CRASH))
+        return;
+    va_start(args, fmt);
+    host_vsnprintf(vm->end_reason, sizeof(vm->end_reason), fmt, args);
+    va_end(args);
+}
+
+void vm_end_refused(struct vm *vm, const char *fmt, ...)
+{
+    va_list args;
+
+    if (!end(vm, VM_END_REFUSED))
+        return;
+    va_start(args, fmt);
+    host_vsnprintf(vm->end_reason, sizeof(vm->end_reason), fmt, args);
+    va_end(args);
+}
+
+void vm_request_reset(struct vm *vm)
+{
+    if (vm->config.on_reset == ON_RESET_END)
+        vm_end_reset(vm);
+    else
+        vm->reset_requested = true;
+}
+
+/* ---- time ---- */
+
+static uint64_t ticks(uint64_t ns)
+{
+    return vt_mul_div(ns, host_hz(), NS_PER_SECOND);
+}
+
+/* The configuration's words over the defaults. k1=, k2= and progress= of zero are settings like any other:
+ * the parser fills in the defaults of those that were not given. */
+static struct vtime_policy policy_of(const struct vtime_settings *s)
+{
+    struct vtime_policy p = vtime_policy_defaults(host_hz());
+
+    if (s->fixed) {
+        p.rate = VT_RATE_FIXED;
+        p.c = (struct vt_ratio){s->rate_p, s->rate_q};
+    }
+    if (s->maxrate)
+        p.maxrate = (struct vt_ratio){s->maxrate, 1};
+    p.k1 = ticks(s->k1_ns);
+    p.k2 = ticks(s->k2_ns);
+    p.leap = s->leap_ns == LEAP_OFF ? VT_NO_LEAP : ticks(s->leap_ns);
+    p.progress = ticks(s->progress_ns);
+    p.gap = s->gap_jump ? VT_GAP_JUMP : VT_GAP_SMOOTH;
+    p.hyst = s->hyst == 1 ? VT_HYST_RTC : s->hyst == 2 ? VT_HYST_ARTP : VT_HYST_5C;
+    return p;
+}
+
+/* ---- construction; each step says what it lacked ---- */
+
+static bool build_memory(struct vm *vm)
+{
+    if (!ram_alloc(vm)) {
+        vm_end_refused(vm, "mem=%lluM: more memory asked for than there is",
+                       (unsigned long long)(vm->config.mem >> 20));
+        return false;
+    }
+    if (!hv->vm_init(vm)) {
+        vm_end_refused(vm, "no memory left for its page tables");
+        return false;
+    }
+    if (!ram_map(vm)) {
+        vm_end_refused(vm, "mem=%lluM: no memory left for its page tables",
+                       (unsigned long long)(vm->config.mem >> 20));
+        return false;
+    }
+    msr_pass_through(vm);
+    return true;
+}
+
+/* The VM's time is stopped until its first entry (vmm/run.c): the loading of this and other VMs' images is
+ * not lag. */
+static bool build_time(struct vm *vm)
+{
+    struct vtime_policy policy = policy_of(&vm->config.time);
+
+    if (!vtime_policy_valid(&policy)) {
+        vm_end_refused(vm, "its time settings (catchup= maxrate= k1= k2= leap= progress=) are out of range");
+        return false;
+    }
+    vtime_init(&vm->time, &policy, host_hz(), host_now());
+    vtime_pause(&vm->time);
+    return true;
+}
+
+static bool build_vcpus(struct vm *vm)
+{
+    for (unsigned int i = 0; i < vm->config.cpus; i++) {
+        vm->vcpus[i] = vcpu_create(vm, i);
+        if (!vm->vcpus[i]) {
+            vm_end_refused(vm, "cpus=%u: no memory left for them", vm->config.cpus);
+            return false;
+        }
+        vm->nvcpus++;
+    }
+    return true;
+}
+
+static bool start_images(struct vm *vm)
+{
+    char why[VM_REASON_MAX];
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        vcpu_reset(vm->vcpus[i]);
+    if (load_images(vm, why, sizeof(why)))
+        return true;
+    vm_end_refused(vm, "%s", why);
+    return false;
+}
+
+static bool check_config(struct vm *vm)
+{
+    const struct vm_config *c = &vm->config;
+
+    if (c->refused)
+        vm_end_refused(vm, "%s", c->reason);
+    else if (c->mem < VM_MEM_MIN || c->mem > VM_MEM_MAX)
+        vm_end_refused(vm, "mem=%lluM: not between %lluM and %lluM", (unsigned long long)(c->mem >> 20),
+                       VM_MEM_MIN >> 20, VM_MEM_MAX >> 20);
+    else if (c->cpus < 1 || c->cpus > VM_MAX_VCPUS)
+        vm_end_refused(vm, "cpus=%u: not between 1 and %u", c->cpus, VM_MAX_VCPUS);
+    return vm->state != VM_ENDED;
+}
+
+static bool build(struct vm *vm)
+{
+    if (!check_config(vm) || !build_memory(vm) || !build_time(vm) || !build_vcpus(vm))
+        return false;
+    platform_init(vm);
+    return start_images(vm);
+}
+
+bool vm_create(struct vm *vm, const struct hv_ops *ops, const struct vm_config *config, unsigned int index)
+{
+    memset(vm, 0, sizeof(*vm));
+    vm->config = *config;
+    vm->index = index;
+    vm->phys_bits = cpuid_phys_bits();
+    bus_init(&vm->bus);
+    hv = ops;
+    if (!build(vm)) {
+        vm_destroy(vm);
+        return false;
+    }
+    vm->state = VM_RUNNING;
+    return true;
+}
+
+void vm_destroy(struct vm *vm)
+{
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        vcpu_destroy(vm->vcpus[i]);
+        vm->vcpus[i] = NULL;
+    }
+    vm->nvcpus = 0;
+    if (vm->arch)
+        hv->vm_destroy(vm);
+    vm->arch = NULL;
+    if (vm->ram.base)
+        host_free_pages(vm->ram.base, (size_t)(ram_bytes(vm) / PAGE_SIZE));
+    vm->ram = (struct guest_ram){0};
+}
+
+bool vm_restart(struct vm *vm)
+{
+    at_t at = vtime_now(&vm->time);
+
+    vm->reset_requested = false;
+    vm->restarts++;
+    memset(vm->ram.base, 0, (size_t)ram_bytes(vm));
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        tsc_reset(&vm->vcpus[i]->tsc, at);
+        if (i > 0)
+            vtime_vcpu_off(&vm->time, i);
+    }
+    platform_reset(vm);
+    if (!start_images(vm))
+        return false;
+    vtime_vcpu_wake(&vm->time, 0);
+    return true;
+}
