@@ -1,0 +1,24 @@
+/* Real time: the processor's time stamp counter, and how many of its ticks make a second. */
+#ifndef ARCH_X86_CLOCK_H
+#define ARCH_X86_CLOCK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Measures the TSC against PIT channel 2 over more than 50 ms. Among the frequencies that the measurement
+ * allows (every reading has an earliest and a latest instant) it takes the roundest number: crystals are made
+ * round, and emulators' figures then come out exact and the same in each run. CPUID leaves 15H/16H are not
+ * asked: emulators give figures of other machines there (PLATFORMS.md). Panics when the PIT does not count.
+ * Interrupts disabled. */
+void clock_init(void);
+
+/* Ticks a second; frozen by clock_init(). */
+uint64_t clock_hz(void);
+
+/* CPUID says that it counts at one rate in all states. */
+bool clock_is_invariant(void);
+
+/* The number in [lo, hi] with the most trailing zeros; the least of those. lo <= hi. Pure. */
+uint64_t clock_roundest(uint64_t lo, uint64_t hi);
+
+#endif

@@ -1,0 +1,23 @@
+/* What kind of machine this is, found out without disturbing a real one, and how to leave it. */
+#ifndef ARCH_X86_MACHINE_H
+#define ARCH_X86_MACHINE_H
+
+#include <stdint.h>
+
+enum machine {
+    MACHINE_PC,         /* a real one, or an emulator that does not show: ACPI power-off */
+    MACHINE_BOCHS,      /* port 8900h */
+    MACHINE_QEMU,       /* without isa-debug-exit: ACPI power-off */
+    MACHINE_QEMU_DEBUG, /* isa-debug-exit at port F4h */
+};
+
+/* Once, after acpi_init(). */
+void machine_detect(void);
+enum machine machine_kind(void);
+const char *machine_name(void);
+
+/* Leaves by the machine's own way: QEMU exits with status (code << 1) | 1; the others switch off. Without any
+ * way out the processor halts. */
+_Noreturn void machine_leave(uint8_t code);
+
+#endif

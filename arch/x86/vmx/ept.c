@@ -1,0 +1,161 @@
+#include "arch/x86/vmx/ept.h"
+
+#include <stddef.h>
+
+#include "vmm/backend.h"
+#include "vmm/host.h"
+
+#define ENTRIES 512u
+#define LEVELS  4u
+#define SIZE_4K 0x1000ull
+#define SIZE_2M 0x200000ull
+
+/* An entry of level L (1: page table ... 4: root) covers this much. */
+static uint64_t span(unsigned int level)
+{
+    return SIZE_4K << (9 * (level - 1));
+}
+
+static uint64_t *entry_at(uint64_t *table, uint64_t gpa, unsigned int level)
+{
+    return &table[gpa / span(level) % ENTRIES];
+}
+
+static uint64_t *table_of(const struct ept *ept, uint64_t entry)
+{
+    return (uint64_t *)(uintptr_t)((entry & EPT_ADDRESS) + ept->linear);
+}
+
+static bool is_leaf(uint64_t entry, unsigned int level)
+{
+    return level == 1 || (entry & EPT_LARGE);
+}
+
+static uint64_t *new_table(void)
+{
+    return host_alloc_pages(1, SIZE_4K);
+}
+
+bool ept_init(struct ept *ept, bool allow_2m)
+{
+    ept->root = new_table();
+    ept->allow_2m = allow_2m;
+    if (!ept->root)
+        return false;
+    ept->linear = (uint64_t)(uintptr_t)ept->root - host_phys(ept->root);
+    return true;
+}
+
+static void free_table(const struct ept *ept, uint64_t *table, unsigned int level)
+{
+    for (unsigned int i = 0; level > 1 && i < ENTRIES; i++)
+        if (table[i] && !is_leaf(table[i], level))
+            free_table(ept, table_of(ept, table[i]), level - 1);
+    host_free_pages(table, 1);
+}
+
+void ept_destroy(struct ept *ept)
+{
+    if (ept->root)
+        free_table(ept, ept->root, LEVELS);
+    ept->root = NULL;
+}
+
+/* Turns the 2 MiB page of *entry into 512 pages of 4 KiB with the same translation. False: memory is out. */
+static bool split(uint64_t *entry)
+{
+    uint64_t *table = new_table();
+    if (!table)
+        return false;
+    for (unsigned int i = 0; i < ENTRIES; i++)
+        table[i] = (*entry & ~EPT_LARGE) + i * SIZE_4K;
+    *entry = host_phys(table) | EPT_RIGHTS;
+    return true;
+}
+
+/* The entry of `level` for gpa; tables on the way are made, pages on the way split. NULL: memory is out. */
+static uint64_t *descend(const struct ept *ept, uint64_t gpa, unsigned int level)
+{
+    uint64_t *table = ept->root;
+    for (unsigned int l = LEVELS; l > level; l--) {
+        uint64_t *entry = entry_at(table, gpa, l);
+        if (!*entry) {
+            const uint64_t *below = new_table();
+            if (!below)
+                return NULL;
+            *entry = host_phys(below) | EPT_RIGHTS;
+        } else if (is_leaf(*entry, l) && !split(entry)) {
+            return NULL;
+        }
+        table = table_of(ept, *entry);
+    }
+    return entry_at(table, gpa, level);
+}
+
+static void replace(const struct ept *ept, uint64_t *entry, unsigned int level, uint64_t value, bool *stale)
+{
+    const uint64_t old = *entry;
+    *entry = value;
+    if (old)
+        *stale = true;
+    if (old && !is_leaf(old, level))
+        free_table(ept, table_of(ept, old), level - 1);
+}
+
+bool ept_map(struct ept *ept, uint64_t gpa, uint64_t hpa, uint64_t length, unsigned int rights, bool *stale)
+{
+    ASSERT(((gpa | hpa | length) & (SIZE_4K - 1)) == 0 && (rights & EPT_RIGHTS) != 0);
+    const uint64_t flags = (rights & EPT_RIGHTS) | (rights & NPT_WRITE ? NPT_READ : 0) | EPT_TYPE_WB;
+    const uint64_t end = gpa + length;
+    while (gpa < end) {
+        const bool large = ept->allow_2m && ((gpa | hpa) & (SIZE_2M - 1)) == 0 && end - gpa >= SIZE_2M;
+        const unsigned int level = large ? 2 : 1;
+        uint64_t *entry = descend(ept, gpa, level);
+        if (!entry)
+            return false;
+        replace(ept, entry, level, hpa | flags | (large ? EPT_LARGE : 0), stale);
+        gpa += span(level);
+        hpa += span(level);
+    }
+    return true;
+}
+
+/* The lowest entry that there is for gpa, and its level. */
+static uint64_t *find(const struct ept *ept, uint64_t gpa, unsigned int *level)
+{
+    uint64_t *table = ept->root;
+    unsigned int l = LEVELS;
+    for (;; l--) {
+        uint64_t *entry = entry_at(table, gpa, l);
+        *level = l;
+        if (!*entry || is_leaf(*entry, l))
+            return entry;
+        table = table_of(ept, *entry);
+    }
+}
+
+bool ept_unmap(struct ept *ept, uint64_t gpa, uint64_t length)
+{
+    ASSERT(((gpa | length) & (SIZE_4K - 1)) == 0);
+    const uint64_t end = gpa + length;
+    bool stale = false;
+    while (gpa < end) {
+        unsigned int level;
+        uint64_t *entry = find(ept, gpa, &level);
+        const bool partial = *entry && level > 1 && ((gpa & (span(level) - 1)) || end - gpa < span(level));
+        if (partial && split(entry))
+            continue;
+        if (*entry)
+            replace(ept, entry, level, 0, &stale);
+        gpa = (gpa / span(level) + 1) * span(level);
+    }
+    return stale;
+}
+
+uint64_t ept_lookup(const struct ept *ept, uint64_t gpa, uint64_t *page_size)
+{
+    unsigned int level;
+    const uint64_t *entry = find(ept, gpa, &level);
+    *page_size = span(level);
+    return *entry;
+}

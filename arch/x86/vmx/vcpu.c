@@ -1,0 +1,264 @@
+/* A vCPU's VMCS: made, filled, reset, and moved in and out of the processor. */
+#include "vmm/vcpu.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/vmx/controls.h"
+#include "arch/x86/vmx/vmcs.h"
+#include "arch/x86/vmx/vmx.h"
+#include "vmm/host.h"
+#include "vmm/string.h"
+#include "vmm/vm.h"
+
+#define PAGE          4096u
+#define INTERCEPT_DB  (1u << 1)
+#define INTERCEPT_AC  (1u << 17)
+#define INTERCEPT_MC  (1u << 18)
+#define NO_GENERATION UINT64_MAX
+#define DR6_RESET     0xffff0ff0ull
+#define DR7_RESET     0x400ull
+#define RESET_RIP     0xfff0ull
+#define RESET_CR0     (CR0_CD | CR0_NW | CR0_ET)
+
+_Static_assert(sizeof(struct vmx_vcpu) <= PAGE, "allocated as one page");
+
+/* The state that an exit loads (SDM vol. 3, 25.5): this kernel as it is now, on this processor. */
+static void write_host_state(void)
+{
+    struct descriptor_table gdt, idt;
+    sgdt(&gdt);
+    sidt(&idt);
+    vmwrite(VMCS_HOST_CR0, read_cr0());
+    vmwrite(VMCS_HOST_CR3, read_cr3());
+    vmwrite(VMCS_HOST_CR4, read_cr4());
+    vmwrite(VMCS_HOST_CS_SELECTOR, SEL_CODE64);
+    vmwrite(VMCS_HOST_SS_SELECTOR, SEL_DATA);
+    vmwrite(VMCS_HOST_DS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_ES_SELECTOR, 0);
+    vmwrite(VMCS_HOST_FS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_GS_SELECTOR, 0);
+    vmwrite(VMCS_HOST_TR_SELECTOR, SEL_TSS);
+    vmwrite(VMCS_HOST_FS_BASE, 0);
+    vmwrite(VMCS_HOST_GS_BASE, (uint64_t)(uintptr_t)this_cpu());
+    vmwrite(VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&this_cpu()->tss);
+    vmwrite(VMCS_HOST_GDTR_BASE, gdt.base);
+    vmwrite(VMCS_HOST_IDTR_BASE, idt.base);
+    vmwrite(VMCS_HOST_SYSENTER_CS, 0);
+    vmwrite(VMCS_HOST_SYSENTER_ESP, 0);
+    vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
+    vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
+    vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
+    vmwrite(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_point);
+}
+
+/* A VMCS may be active on one processor only (SDM vol. 3, 25.11.1): one that comes from another must have
+ * been cleared there. */
+void vmx_vmcs_switch(struct vmx_cpu *cpu, struct vmx_vcpu *v)
+{
+    const bool fresh = v->cpu != cpu;
+    if (fresh) {
+        ASSERT(!v->cpu);
+        vmclear(v->vmcs_phys);
+        v->launched = false;
+    }
+    const bool ok = vmptrld(v->vmcs_phys);
+    ASSERT(ok);
+    (void)ok;
+    cpu->current = v;
+    if (fresh) {
+        v->cpu = cpu;
+        v->host_rsp = 0;
+        v->work |= WORK_FLUSH;
+        v->ept_generation = NO_GENERATION;
+        write_host_state();
+    }
+}
+
+static void write_controls(struct vmx_vcpu *v)
+{
+    vmwrite(VMCS_PIN_CONTROLS, vmx_caps.pin);
+    vmwrite(VMCS_PROC_CONTROLS, v->proc);
+    vmwrite(VMCS_PROC2_CONTROLS, vmx_caps.proc2);
+    vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.exit);
+    vmwrite(VMCS_ENTRY_CONTROLS, vmx_caps.entry);
+    vmwrite(VMCS_EXCEPTION_BITMAP, INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC);
+    vmwrite(VMCS_PF_ERROR_MASK, 0);
+    vmwrite(VMCS_PF_ERROR_MATCH, 0);
+    vmwrite(VMCS_CR3_TARGET_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_STORE_COUNT, 0);
+    vmwrite(VMCS_EXIT_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+    vmwrite(VMCS_ENTRY_INTR_INFO, 0);
+    vmwrite(VMCS_IO_BITMAP_A, vmx_io_bitmap(0));
+    vmwrite(VMCS_IO_BITMAP_B, vmx_io_bitmap(1));
+    vmwrite(VMCS_MSR_BITMAP, host_phys(v->vm->msr_bitmap));
+    vmwrite(VMCS_TSC_OFFSET, 0);
+    vmwrite(VMCS_EPT_POINTER, v->vm->eptp);
+    vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
+    if (vmx_caps.proc2 & PROC2_VPID)
+        vmwrite(VMCS_VPID, v->vpid);
+    if (vmx_caps.proc2 & PROC2_ENCLS)
+        vmwrite(VMCS_ENCLS_EXITING_BITMAP, UINT64_MAX);
+}
+
+bool vmx_vcpu_init(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = host_alloc_pages(1, PAGE);
+    vcpu->arch = v;
+    if (!v)
+        return false;
+    v->vcpu = vcpu;
+    v->vm = vcpu->vm->arch;
+    v->vmcs = host_alloc_pages(1, PAGE);
+    v->fpu = host_alloc_pages(vmx_fpu_pages(), PAGE);
+    if (!v->vmcs || !v->fpu)
+        return false;
+    memcpy(v->vmcs, &vmx_caps.revision, sizeof(vmx_caps.revision));
+    v->vmcs_phys = host_phys(v->vmcs);
+    if (vmx_caps.proc2 & PROC2_VPID)
+        v->vpid = (uint16_t)(vcpu->vm->index * VM_MAX_VCPUS + vcpu->id + 1);
+    v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC;
+    v->held_irq = -1;
+    vmx_vmcs_use(v);
+    write_controls(v);
+    return true;
+}
+
+void vmx_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    if (!v)
+        return;
+    if (v->cpu) {
+        ASSERT(v->cpu == this_cpu()->hv);
+        vmclear(v->vmcs_phys);
+        if (v->cpu->current == v)
+            v->cpu->current = NULL;
+    }
+    if (v->fpu)
+        host_free_pages(v->fpu, vmx_fpu_pages());
+    if (v->vmcs)
+        host_free_pages(v->vmcs, 1);
+    host_free_pages(v, 1);
+    vcpu->arch = NULL;
+}
+
+/* SDM vol. 3, table 10-1 (9-1 in older editions). */
+static void reset_segments(struct vcpu *vcpu)
+{
+    static const struct guest_segment code = {0xf000, 0x009b, 0xffff, 0xffff0000};
+    static const struct guest_segment data = {0, 0x0093, 0xffff, 0};
+    static const struct guest_segment ldt = {0, 0x0082, 0xffff, 0};
+    static const struct guest_segment tss = {0, 0x008b, 0xffff, 0};
+    for (unsigned int seg = SEG_ES; seg <= SEG_GS; seg++)
+        vmx_set_segment(vcpu, (enum guest_seg)seg, seg == SEG_CS ? &code : &data);
+    vmx_set_segment(vcpu, SEG_LDTR, &ldt);
+    vmx_set_segment(vcpu, SEG_TR, &tss);
+}
+
+static void reset_registers(struct vcpu *vcpu)
+{
+    static const struct {
+        enum guest_reg reg;
+        uint64_t value;
+    } values[] = {
+        {REG_EFER, 0},
+        {REG_CR4, 0},
+        {REG_CR3, 0},
+        {REG_CR0, RESET_CR0},
+        {REG_CR2, 0},
+        {REG_DR7, DR7_RESET},
+        {REG_DEBUGCTL, 0},
+        {REG_PAT, PAT_RESET},
+        {REG_STAR, 0},
+        {REG_LSTAR, 0},
+        {REG_CSTAR, 0},
+        {REG_FMASK, 0},
+        {REG_KERNEL_GS_BASE, 0},
+        {REG_TSC_AUX, 0},
+        {REG_SYSENTER_CS, 0},
+        {REG_SYSENTER_ESP, 0},
+        {REG_SYSENTER_EIP, 0},
+        {REG_XCR0, 1},
+        {REG_GDTR_BASE, 0},
+        {REG_GDTR_LIMIT, 0xffff},
+        {REG_IDTR_BASE, 0},
+        {REG_IDTR_LIMIT, 0xffff},
+    };
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
+        vmx_set_reg(vcpu, values[i].reg, values[i].value);
+}
+
+void vmx_vcpu_reset(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    const bool loaded = v->loaded;
+    if (loaded)
+        vmx_vcpu_save(vcpu);
+    vmx_vmcs_use(v);
+    reset_segments(vcpu);
+    reset_registers(vcpu);
+    vmx_fpu_reset(v);
+    memset(v->dr, 0, sizeof(v->dr));
+    v->dr6 = DR6_RESET;
+    vmwrite(VMCS_GUEST_ACTIVITY, 0);
+    vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
+    vcpu->regs.rip = RESET_RIP;
+    vcpu->regs.rflags = RFLAGS_1;
+    v->in_rip = v->in_rsp = v->in_rflags = 0;
+    vmwrite(VMCS_GUEST_RIP, 0);
+    vmwrite(VMCS_GUEST_RSP, 0);
+    vmwrite(VMCS_GUEST_RFLAGS, 0);
+    v->intr = v->in_intr = 0;
+    vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
+    v->event = (struct vmx_event){0};
+    v->nmi_queued = false;
+    v->held_irq = -1;
+    v->work = WORK_FLUSH;
+    v->proc &= ~(PROC_IRQ_WINDOW | PROC_NMI_WINDOW);
+    if (loaded)
+        vmx_vcpu_load(vcpu);
+}
+
+void vmx_vcpu_load(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    ASSERT(!v->loaded);
+    vmx_vmcs_use(v);
+    vmx_msrs_load(v);
+    vmx_fpu_load(v);
+    write_cr2(v->cr2);
+    write_dr0(v->dr[0]);
+    write_dr1(v->dr[1]);
+    write_dr2(v->dr[2]);
+    write_dr3(v->dr[3]);
+    write_dr6(v->dr6);
+    v->loaded = true;
+}
+
+/* The guest's breakpoints stay in DR0-DR3; DR7, which every exit sets to 400h, keeps them off the host. */
+void vmx_vcpu_save(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    ASSERT(v->loaded);
+    v->dr[0] = read_dr0();
+    v->dr[1] = read_dr1();
+    v->dr[2] = read_dr2();
+    v->dr[3] = read_dr3();
+    v->dr6 = read_dr6();
+    v->cr2 = read_cr2();
+    vmx_fpu_save(v);
+    vmx_msrs_save(v);
+    v->loaded = false;
+}
+
+void vmx_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+    v->proc = exiting ? v->proc | PROC_RDTSC : v->proc & ~PROC_RDTSC;
+    if (v->tsc_offset != offset) {
+        v->tsc_offset = offset;
+        vmx_vmcs_use(v);
+        vmwrite(VMCS_TSC_OFFSET, offset);
+    }
+}
