@@ -1,0 +1,112 @@
+/* All VMs of this machine; see guests.h. */
+#include "kernel/guests.h"
+
+#include "timers/vtime.h"
+#include "vmm/backend.h"
+#include "vmm/host.h"
+
+#define PAGE 4096u
+
+static struct guest *guests; /* an array of `count`, in the order of the command line */
+static unsigned int count;
+
+static void complain(const char *line)
+{
+    host_log("%s", line);
+}
+
+static void create_one(struct guest *g, const struct hv_ops *ops, const struct vm_config *config,
+                       unsigned int index)
+{
+    if (!vm_create(&g->vm, ops, config, index)) {
+        host_log("vm %s refused: %s", g->vm.config.name, g->vm.end_reason);
+        return;
+    }
+    host_log("vm %s: %llu MiB, %u processor%s, image %s", config->name,
+             (unsigned long long)(config->mem >> 20), config->cpus, config->cpus == 1 ? "" : "s",
+             config->image_name);
+}
+
+bool guests_create(const struct hv_ops *ops, const struct boot_module *modules, unsigned int nmodules,
+                   bool qemu)
+{
+    size_t config_pages = (GUESTS_MAX * sizeof(struct vm_config) + PAGE - 1) / PAGE;
+    struct vm_config *configs = host_alloc_pages(config_pages, PAGE);
+
+    if (nmodules == 0) {
+        host_log("no module: give at least one guest image, e.g. `module2 /vmlinuz vm=alpha mem=192M`");
+        return false;
+    }
+    if (!configs) {
+        host_log("no memory for the VMs' settings");
+        return false;
+    }
+    count = config_parse_modules(configs, GUESTS_MAX, modules, nmodules, qemu, complain);
+    guests = host_alloc_pages((count * sizeof *guests + PAGE - 1) / PAGE, PAGE);
+    if (!guests) {
+        host_log("no memory for %u VMs", count);
+        count = 0;
+    }
+    for (unsigned int i = 0; i < count; i++) {
+        create_one(&guests[i], ops, &configs[i], i);
+    }
+    host_free_pages(configs, config_pages);
+    return count > 0;
+}
+
+unsigned int guests_count(void)
+{
+    return count;
+}
+
+struct guest *guests_get(unsigned int index)
+{
+    ASSERT(index < count);
+    return &guests[index];
+}
+
+unsigned int guests_alive(void)
+{
+    unsigned int alive = 0;
+
+    for (unsigned int i = 0; i < count; i++) {
+        alive += guests[i].vm.state == VM_RUNNING;
+    }
+    return alive;
+}
+
+/* The words of DESIGN.md section 4 for how a VM ended; true if that is ok. */
+static bool report_one(const struct vm *vm)
+{
+    const char *name = vm->config.name;
+
+    switch (vm->end) {
+    case VM_END_EXIT:
+        host_log("vm %s ended exit %u", name, vm->exit_code);
+        return vm->exit_code == 0;
+    case VM_END_POWEROFF:
+        host_log("vm %s ended poweroff", name);
+        return true;
+    case VM_END_RESET:
+        host_log("vm %s ended reset", name);
+        return false;
+    case VM_END_CRASH:
+        host_log("vm %s ended crash %s", name, vm->end_reason);
+        return false;
+    case VM_END_REFUSED:
+        host_log("vm %s ended refused %s", name, vm->end_reason);
+        return false;
+    }
+    return false;
+}
+
+bool guests_report(void)
+{
+    unsigned int ok = 0;
+
+    for (unsigned int i = 0; i < count; i++) {
+        ok += report_one(&guests[i].vm);
+    }
+    host_log("all VMs ended, %u ok, %u failed", ok, count - ok);
+    return count > 0 && ok == count;
+}

@@ -1,0 +1,35 @@
+/* All VMs of this machine: made from the boot modules, run to their ends, reported. */
+#ifndef KERNEL_GUESTS_H
+#define KERNEL_GUESTS_H
+
+#include <stdbool.h>
+
+#include "kernel/lines.h"
+#include "kernel/sched.h"
+#include "vmm/config.h"
+#include "vmm/vm.h"
+
+#define GUESTS_MAX LINES_VMS /* each has a share of the console */
+
+struct guest {
+    struct vm vm;
+    struct sched_entity entities[VM_MAX_VCPUS]; /* one for each vCPU */
+};
+
+/* Creates the VMs of the modules on a backend that is switched on (at boot, once). A VM that cannot start is
+ * ended as refused, with its line on the console; the others go on. False, with a line on the console, if
+ * there is no module at all. */
+bool guests_create(const struct hv_ops *ops, const struct boot_module *modules, unsigned int nmodules,
+                   bool qemu);
+
+unsigned int guests_count(void);
+struct guest *guests_get(unsigned int index);
+
+/* How many have not ended. */
+unsigned int guests_alive(void);
+
+/* The lines at the end (DESIGN.md section 4, "End"): one for each VM, then the verdict. True if all ended ok.
+ */
+bool guests_report(void);
+
+#endif

@@ -1,0 +1,108 @@
+/* vmm/host.h on the bare metal. host_log() and its like are in kernel/log.c, host_deadline() with the
+ * scheduler. */
+#include "kernel/host.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/paging.h"
+#include "arch/x86/clock.h"
+#include "kernel/cmos.h"
+#include "kernel/console.h"
+#include "kernel/format.h"
+#include "kernel/pages.h"
+#include "vmm/host.h"
+#include "vmm/string.h"
+#include "vmm/vm.h"
+
+static uint64_t boot_seconds;
+static uint64_t used, peak;
+
+void host_init(void)
+{
+    boot_seconds = cmos_read_seconds();
+}
+
+uint64_t host_now(void)
+{
+    return rdtsc();
+}
+
+uint64_t host_hz(void)
+{
+    return clock_hz();
+}
+
+uint64_t host_boot_seconds(void)
+{
+    return boot_seconds;
+}
+
+void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
+{
+    struct cpuid_regs r = cpuid(leaf, sub);
+
+    out[0] = r.eax;
+    out[1] = r.ebx;
+    out[2] = r.ecx;
+    out[3] = r.edx;
+}
+
+void *host_alloc_pages(size_t n, size_t align)
+{
+    uint64_t phys = pages_alloc(n, align, UINT64_MAX);
+
+    if (phys == PAGES_NONE)
+        return NULL;
+    used += n * PAGE_SIZE;
+    peak = used > peak ? used : peak;
+    return memset(phys_to_virt(phys), 0, n * PAGE_SIZE);
+}
+
+void host_free_pages(void *p, size_t n)
+{
+    if (!p)
+        return;
+    ASSERT(used >= n * PAGE_SIZE);
+    used -= n * PAGE_SIZE;
+    pages_free(virt_to_phys(p), n);
+}
+
+uint64_t host_phys(const void *p)
+{
+    return virt_to_phys(p);
+}
+
+uint64_t host_bytes_used(void)
+{
+    return used;
+}
+
+uint64_t host_bytes_peak(void)
+{
+    return peak;
+}
+
+bool host_console_ready(struct vm *vm)
+{
+    return console_vm_ready(vm->index);
+}
+
+void host_console_putc(struct vm *vm, uint8_t byte)
+{
+    console_vm_putc(vm->index, byte);
+}
+
+int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
+{
+    return format_va(buf, size, fmt, args);
+}
+
+int host_snprintf(char *buf, size_t size, const char *fmt, ...)
+{
+    va_list args;
+    int n;
+
+    va_start(args, fmt);
+    n = format_va(buf, size, fmt, args);
+    va_end(args);
+    return n;
+}

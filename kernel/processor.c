@@ -1,0 +1,234 @@
+/* One physical processor's round; see processor.h. */
+#include "kernel/processor.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/apic.h"
+#include "arch/x86/percpu.h"
+#include "kernel/console.h"
+#include "kernel/guests.h"
+#include "kernel/sched.h"
+#include "timers/coordinator.h"
+#include "timers/muldiv.h"
+#include "vmm/host.h"
+#include "vmm/run.h"
+
+#define NS_PER_SECOND 1000000000u
+
+struct processor {
+    struct sched sched;
+    struct coordinator deadlines;
+    struct deadline slice_end; /* of the running vCPU */
+    struct deadline console;   /* a guest's unfinished line is to be flushed */
+    volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
+};
+
+static struct processor processors[MAX_CPUS];
+
+static struct processor *this_processor(void)
+{
+    return &processors[this_cpu()->id];
+}
+
+static void arm(void *ctx, rt_t deadline)
+{
+    (void)ctx;
+    apic_timer_arm(deadline);
+}
+
+/* In the timer's interrupt. The coordinator is told later, when the loop asks it: arming here anew, for a
+ * deadline that has passed and that the loop is about to act on, would only bring a second interrupt. */
+static void timer_fired(void)
+{
+    this_processor()->fired = true;
+}
+
+void processor_init(const struct global_config *global)
+{
+    static const struct coordinator_alarm_ops alarm = {.arm = arm};
+    struct processor *p = this_processor();
+
+    sched_init(&p->sched, vt_mul_div(global->slice_ns, host_hz(), NS_PER_SECOND), global->boost);
+    coordinator_init(&p->deadlines, &alarm, p);
+    deadline_init(&p->slice_end, NULL);
+    deadline_init(&p->console, NULL);
+    apic_timer_init(true, timer_fired);
+}
+
+/* Sets one deadline; tells the coordinator first if the timer has gone off meanwhile. Arms at most once. */
+static void set_deadline(struct processor *p, struct deadline *d, rt_t at)
+{
+    coordinator_hold(&p->deadlines);
+    if (p->fired) {
+        p->fired = false;
+        coordinator_fired(&p->deadlines);
+    }
+    coordinator_set(&p->deadlines, d, at);
+    coordinator_release(&p->deadlines);
+}
+
+uint64_t host_deadline(struct vm *vm, uint64_t rt)
+{
+    struct processor *p = this_processor();
+
+    set_deadline(p, &vm->deadline, rt);
+    return coordinator_next(&p->deadlines);
+}
+
+static struct guest *guest_of(struct vcpu *vcpu)
+{
+    return guests_get(vcpu->vm->index);
+}
+
+/* A halted VM's deadline has come, or input for it: what is due is delivered, and whoever can run is made
+ * runnable. */
+static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
+{
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        struct vcpu *vcpu = vm->vcpus[i];
+        struct sched_entity *e = &guest_of(vcpu)->entities[i];
+
+        if (e->state == SCHED_BLOCKED && vcpu_poll(vcpu, now)) {
+            sched_wake(&p->sched, e);
+        }
+    }
+    host_deadline(vm, vtime_deadline(&vm->time));
+}
+
+/* Console input goes to the first VM that still runs and has room for it. */
+static void route_input(struct processor *p, rt_t now)
+{
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct vm *vm = &guests_get(i)->vm;
+        int byte;
+
+        if (vm->state != VM_RUNNING) {
+            continue;
+        }
+        while (uart_room(&vm->platform.uart) && (byte = console_getc()) >= 0) {
+            uart_receive(&vm->platform.uart, (uint8_t)byte);
+        }
+        poll_vm(p, vm, now);
+        return;
+    }
+}
+
+/* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock. */
+static void act_on_deadlines(struct processor *p, rt_t now)
+{
+    struct deadline *d;
+
+    coordinator_hold(&p->deadlines);
+    if (p->fired) {
+        p->fired = false;
+        coordinator_fired(&p->deadlines);
+    }
+    while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
+        if (d->owner) {
+            poll_vm(p, d->owner, now);
+        }
+    }
+    console_poll();
+    route_input(p, now);
+    coordinator_set(&p->deadlines, &p->console, console_deadline());
+    coordinator_release(&p->deadlines);
+}
+
+/* Nobody can run: the processor halts until an interrupt (the coordinator's deadline, the console). HLT is
+ * C1, in which the LAPIC timer runs on whatever CPUID says of deeper states (SDM vol. 3, 11.5.4: ARAT), and
+ * no other is used. */
+static void idle(struct processor *p)
+{
+    if (!p->fired) {
+        wait_for_interrupt();
+    }
+}
+
+static bool restart(struct vm *vm)
+{
+    if (!vm_restart(vm)) {
+        return false;
+    }
+    host_log("vm %s: reset by the guest: starts again from its images", vm->config.name);
+    return true;
+}
+
+/* The share of each VM grows as others end, so less catching up is needed (DESIGN.md 2.8: the default is 4
+ * times the runnable VMs of the processor). */
+static void set_rates(void)
+{
+    unsigned int alive = guests_alive();
+
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct vm *vm = &guests_get(i)->vm;
+
+        if (vm->state == VM_RUNNING && vm->config.time.maxrate == 0) {
+            vm->time.policy.maxrate = (struct vt_ratio){4 * (uint64_t)alive, 1};
+        }
+    }
+}
+
+static void end(struct processor *p, struct vm *vm)
+{
+    set_deadline(p, &vm->deadline, RT_NEVER);
+    console_vm_end(vm->index);
+    vm_destroy(vm);
+    set_rates();
+}
+
+static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
+{
+    struct vcpu *vcpu = e->owner;
+    struct vm *vm = vcpu->vm;
+    enum run_stop stop;
+
+    set_deadline(p, &p->slice_end, now + e->budget);
+    stop = vcpu_run(vcpu, coordinator_next(&p->deadlines));
+    if (stop == RUN_RESET && restart(vm)) {
+        stop = RUN_PREEMPTED;
+    }
+    sched_ran(&p->sched, host_now() - now, stop != RUN_PREEMPTED);
+    if (vm->state == VM_RUNNING) {
+        host_deadline(vm, vtime_deadline(&vm->time));
+    } else {
+        end(p, vm);
+    }
+}
+
+static void start_all(struct processor *p)
+{
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct guest *g = guests_get(i);
+
+        if (g->vm.state != VM_RUNNING) {
+            continue;
+        }
+        deadline_init(&g->vm.deadline, &g->vm);
+        console_vm_start(i, g->vm.config.name);
+        for (unsigned int k = 0; k < g->vm.nvcpus; k++) {
+            sched_add(&p->sched, &g->entities[k], g->vm.vcpus[k]);
+            if (g->vm.vcpus[k]->state == VCPU_RUNNABLE) {
+                sched_wake(&p->sched, &g->entities[k]);
+            }
+        }
+    }
+}
+
+void processor_run(const struct global_config *global)
+{
+    struct processor *p = this_processor();
+
+    start_all(p);
+    set_rates();
+    while (guests_alive() || global->halt_on_empty) {
+        rt_t now = host_now();
+        struct sched_entity *e;
+
+        act_on_deadlines(p, now);
+        e = sched_pick(&p->sched);
+        if (e) {
+            run_one(p, e, now);
+        } else {
+            idle(p);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+/* Round-robin scheduling policy; see sched.h. */
+#include "kernel/sched.h"
+
+#include <stddef.h>
+
+void sched_init(struct sched *s, uint64_t slice, bool boost)
+{
+    *s = (struct sched){.slice = slice ? slice : 1, .boost = boost};
+}
+
+void sched_add(struct sched *s, struct sched_entity *e, void *owner)
+{
+    *e = (struct sched_entity){.state = SCHED_BLOCKED, .budget = s->slice, .turn = s->served, .owner = owner};
+}
+
+/* True if q, in the queue, goes before e: boosted ones in order of waking, then one in the middle of its
+ * slice
+ * (`front`), then the others in the order in which their last turns began. The order of the turns, not that
+ * of the using-up, keeps the round: one that blocks with its last tick would otherwise lose a turn to those
+ * that do not. */
+static bool goes_before(const struct sched *s, const struct sched_entity *q, const struct sched_entity *e,
+                        bool front)
+{
+    if (q->boosted || front) {
+        return q->boosted;
+    }
+    return q->budget < s->slice || q->turn <= e->turn;
+}
+
+static void enqueue(struct sched *s, struct sched_entity *e, bool front)
+{
+    struct sched_entity **at = &s->head;
+
+    while (*at && goes_before(s, *at, e, front)) {
+        at = &(*at)->next;
+    }
+    e->next = *at;
+    *at = e;
+    e->state = SCHED_READY;
+}
+
+/* A round is one slice for every entity that wants to run. Whoever slept through a whole one starts afresh.
+ */
+static bool slept_a_round(const struct sched *s, const struct sched_entity *e)
+{
+    return s->served - e->turn >= s->slice * s->runnable;
+}
+
+bool sched_wake(struct sched *s, struct sched_entity *e)
+{
+    if (e->state != SCHED_BLOCKED) {
+        return false;
+    }
+    s->runnable++;
+    if (slept_a_round(s, e)) {
+        e->budget = s->slice;
+        e->turn = s->served;
+    }
+    e->boosted = s->boost && e->budget > 0;
+    if (e->budget == 0) {
+        e->budget = s->slice;
+    }
+    enqueue(s, e, e->boosted);
+    return e->boosted;
+}
+
+struct sched_entity *sched_pick(struct sched *s)
+{
+    struct sched_entity *e = s->head;
+
+    if (!e) {
+        return NULL;
+    }
+    s->head = e->next;
+    e->next = NULL;
+    e->state = SCHED_RUNNING;
+    e->boosted = false;
+    if (e->budget == s->slice) {
+        e->turn = s->served; /* untouched: its turn begins now */
+    }
+    s->current = e;
+    return e;
+}
+
+void sched_ran(struct sched *s, uint64_t ticks, bool blocked)
+{
+    struct sched_entity *e = s->current;
+    bool used_up = ticks >= e->budget;
+
+    s->current = NULL;
+    s->served += ticks;
+    e->used += ticks;
+    e->budget = used_up ? 0 : e->budget - ticks;
+    if (blocked) {
+        e->state = SCHED_BLOCKED;
+        s->runnable--;
+        return;
+    }
+    if (used_up) {
+        e->budget = s->slice;
+    }
+    enqueue(s, e, !used_up);
+}
+
+void sched_remove(struct sched *s, struct sched_entity *e)
+{
+    struct sched_entity **at = &s->head;
+
+    if (e->state == SCHED_READY) {
+        while (*at != e) {
+            at = &(*at)->next;
+        }
+        *at = e->next;
+        s->runnable--;
+    }
+    e->state = SCHED_BLOCKED;
+}

@@ -1,0 +1,59 @@
+/* Round-robin with a slice, and wake-ups that are quick but never more than the VM's share.
+ *
+ * Pure policy: no clock, no hardware; the caller says what time was used. One instance for each processor.
+ *
+ * Each entity gets one budget (a slice) a round. It may use it in pieces: an entity that blocks keeps what is
+ * left, and when it wakes it runs next (boost) as long as something is left. When the budget is used up it
+ * goes to the tail, with a new one that counts only when its turn comes. So a boosted wake-up is always paid
+ * from the VM's own share: an entity that wakes a thousand times a second gets no more than one that never
+ * sleeps.
+ *
+ * Locking: the caller serialises all calls for one instance (its processor, interrupts off). */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum sched_state { SCHED_BLOCKED, SCHED_READY, SCHED_RUNNING };
+
+struct sched_entity {
+    struct sched_entity *next; /* the ready queue */
+    enum sched_state state;
+    bool boosted;    /* woken within its share: goes before those that wait for their turn */
+    uint64_t budget; /* RT ticks left of this round's slice */
+    uint64_t turn;   /* sched.served when its turn began */
+    uint64_t used;   /* RT ticks it has run altogether */
+    void *owner;
+};
+
+struct sched {
+    struct sched_entity *head;
+    struct sched_entity *current; /* running, not in the queue */
+    uint64_t slice;               /* RT ticks */
+    uint64_t served;              /* RT ticks given to all entities */
+    unsigned int runnable;        /* ready and running ones */
+    bool boost;
+};
+
+/* slice in RT ticks, at least 1. */
+void sched_init(struct sched *s, uint64_t slice, bool boost);
+
+/* A new entity, blocked, with a full slice. */
+void sched_add(struct sched *s, struct sched_entity *e, void *owner);
+
+/* A blocked entity can run again. True if it ought to run before the current one. No effect on others. */
+bool sched_wake(struct sched *s, struct sched_entity *e);
+
+/* Takes the next entity to run, NULL if there is none; it is current until sched_ran(). There must be no
+ * current. */
+struct sched_entity *sched_pick(struct sched *s);
+
+/* The current entity ran for `ticks` (RT) and stops: it waits for an event (blocked) or could go on. A budget
+ * that is used up puts it at the tail, else it goes on before those that wait for their turn. */
+void sched_ran(struct sched *s, uint64_t ticks, bool blocked);
+
+/* Takes a blocked entity out for good: nothing to do but to forget it. A ready one is unlinked. */
+void sched_remove(struct sched *s, struct sched_entity *e);
+
+#endif
