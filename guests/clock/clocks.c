@@ -1,0 +1,156 @@
+/* Reading every clock of the PC against the TSC. */
+#include "guests/clock/clock.h"
+
+#include "guests/lib/acpi.h"
+#include "guests/lib/io.h"
+#include "guests/lib/irq.h"
+#include "guests/lib/string.h"
+#include "guests/lib/timers.h"
+
+#define HPET_PERIOD  0x004 /* upper half of the capabilities: femtoseconds a count */
+#define HPET_CONFIG  0x010
+#define HPET_COUNTER 0x0F0
+#define HPET_ENABLE  0x1
+
+static volatile uint64_t last_tsc;
+static uint16_t pm_port;
+static uint32_t pm_mask;
+static uintptr_t hpet;
+static bool rtc_binary;
+
+uint64_t clock_tsc(void)
+{
+    uint64_t before = last_tsc; /* loaded first: a handler in between can only raise it */
+    uint64_t now = rdtsc();
+
+    if (now < before) {
+        run.tsc_backward++;
+    }
+    last_tsc = now;
+    return now;
+}
+
+static uint64_t read_pit(void)
+{
+    uint32_t count = pit_count();
+
+    return count == 0 || count > run.pit_divisor ? 0 : run.pit_divisor - count;
+}
+
+static uint64_t read_pm(void)
+{
+    return inl(pm_port) & pm_mask;
+}
+
+static uint64_t read_lapic(void)
+{
+    uint32_t count = lapic_read(LAPIC_TIMER_CCR);
+
+    return count > run.lapic_count ? 0 : run.lapic_count - count;
+}
+
+static uint64_t read_rtc(void)
+{
+    uint8_t s = rtc_read(RTC_SECONDS);
+
+    return rtc_binary ? s : (s >> 4) * 10u + (s & 0xFu);
+}
+
+static uint64_t read_hpet(void)
+{
+    return *(volatile uint32_t *)(hpet + HPET_COUNTER);
+}
+
+static void add(enum clock_id id, const char *name, uint64_t (*read)(void), uint64_t modulus, uint64_t rate)
+{
+    struct clock *c = &run.clocks[id];
+
+    c->name = name;
+    c->read = read;
+    c->modulus = modulus;
+    c->rate = rate;
+    c->present = true;
+}
+
+void clocks_init(void)
+{
+    uint64_t second = run.tsc_hz << 32;
+    uint64_t pm_rate = mul_div(second, 4, PIT_HZ_NUM);
+    bool wide;
+
+    if (run.pit_divisor != 0) {
+        add(CLOCK_PIT, "pit", read_pit, run.pit_divisor, mul_div(second, 12, PIT_HZ_NUM));
+    }
+    if (run.lapic_count != 0) {
+        add(CLOCK_LAPIC, "lapic", read_lapic, run.lapic_count, mul_div(second, 1, run.lapic_hz));
+    }
+    rtc_binary = (rtc_read(RTC_B) & RTC_B_DM) != 0;
+    add(CLOCK_RTC, "rtc", read_rtc, 60, second);
+
+    pm_port = acpi_pm_timer(&wide);
+    pm_mask = wide ? UINT32_MAX : 0xFFFFFF;
+    if (pm_port != 0) {
+        add(CLOCK_PM, "pm", read_pm, (uint64_t)pm_mask + 1, pm_rate);
+    }
+    hpet = acpi_hpet();
+    if (hpet != 0) {
+        uint32_t period = *(volatile uint32_t *)(hpet + HPET_PERIOD);
+
+        *(volatile uint32_t *)(hpet + HPET_CONFIG) |= HPET_ENABLE;
+        add(CLOCK_HPET, "hpet", read_hpet, 1ull << 32, mul_div(second, period, 1000000000000000ull));
+    }
+}
+
+/* The count without turns. The TSC says how many times the clock has turned over meanwhile, to the nearest
+ * turn; the rest is the clock's own word. Less than before is a backward step. */
+static uint64_t unwrap(struct clock *c, uint64_t raw, uint64_t before)
+{
+    uint64_t step = (raw + c->modulus - c->last_raw) % c->modulus;
+    uint64_t expected = mul_div(before - c->last.before, 1ull << 32, c->rate);
+    uint64_t turns = (expected + c->modulus + c->modulus / 2 - step) / c->modulus; /* and one too many */
+
+    if (turns == 0) {
+        c->backward++;
+    }
+    return c->last.count + turns * c->modulus + step - c->modulus;
+}
+
+static void keep(struct clock *c, const struct sample *s)
+{
+    uint64_t at = (s->before - run.start) / run.window;
+    uint32_t w = at < WINDOWS ? (uint32_t)at : WINDOWS - 1;
+    /* Origins: where count 0 lay at least and at most, were the provisional rate exact. Within one window it
+     * is. */
+    int64_t low = (int64_t)(s->before - fixed_mul(s->count + 1, c->rate));
+    int64_t high = (int64_t)(s->after - fixed_mul(s->count, c->rate));
+    const struct sample *e = &c->earliest[w], *l = &c->latest[w];
+
+    if (!c->used[w] || low > (int64_t)(e->before - fixed_mul(e->count + 1, c->rate))) {
+        c->earliest[w] = *s;
+    }
+    if (!c->used[w] || high < (int64_t)(l->after - fixed_mul(l->count, c->rate))) {
+        c->latest[w] = *s;
+    }
+    c->used[w] = true;
+}
+
+uint64_t clock_sample(struct clock *c, uint64_t before)
+{
+    if (c->read == read_rtc && (rtc_read(RTC_A) & RTC_A_UIP)) {
+        return before; /* the registers are about to change (MC146818A, "Update cycle") */
+    }
+
+    uint64_t raw = c->read();
+    struct sample s = {before, clock_tsc(), 0};
+
+    if (c->samples > 0) {
+        s.count = unwrap(c, raw, before);
+    } else {
+        s.count = c->modulus + raw; /* room for steps back */
+    }
+    c->samples++;
+    c->last = s;
+    c->last_raw = raw;
+    keep(c, &s);
+    return s.after;
+}

@@ -1,0 +1,47 @@
+/* The clock guest. Words: pit=HZ rtc=HZ lapic=HZ (0: off) seconds=N busy=on|off irq=pic|ioapic limit=NS. */
+#include "guests/clock/clock.h"
+
+#include "guests/lib/multiboot.h"
+#include "guests/lib/power.h"
+#include "guests/lib/print.h"
+#include "guests/lib/string.h"
+#include "guests/lib/timers.h"
+
+static bool parse(const char *words)
+{
+    static const char *const names[] = {"pit", "rtc", "lapic", "seconds", "busy", "irq", "limit", NULL};
+    struct settings *s = &run.set;
+    bool bad = !words_check(words, names);
+
+    s->hz[TICK_PIT] = word_number(words, "pit", 100, &bad);
+    s->hz[TICK_RTC] = word_number(words, "rtc", 128, &bad);
+    s->hz[TICK_LAPIC] = word_number(words, "lapic", 100, &bad);
+    s->seconds = word_number(words, "seconds", 5, &bad);
+    s->limit_ns = word_number(words, "limit", 20000, &bad);
+    s->busy = !word_is(words, "busy", "off");
+    s->ioapic = word_is(words, "irq", "ioapic");
+
+    uint64_t total = s->hz[TICK_PIT] + s->hz[TICK_RTC] + s->hz[TICK_LAPIC];
+
+    bad |= s->hz[TICK_PIT] != 0 && (s->hz[TICK_PIT] < 19 || s->hz[TICK_PIT] > 100000);
+    bad |= s->hz[TICK_RTC] != 0 && rtc_rate_select(s->hz[TICK_RTC]) == 0;
+    bad |= s->hz[TICK_LAPIC] > 100000 || s->limit_ns > 1000000000;
+    bad |= s->seconds == 0 || s->seconds > MAX_TICKS || total == 0 || total * s->seconds > MAX_TICKS - 1024;
+    return !bad;
+}
+
+int guest_main(uint64_t magic, uint64_t info)
+{
+    const struct multiboot_info *mb = guest_init(magic, info);
+    const char *words = multiboot_cmdline(mb);
+
+    if (!parse(words)) {
+        printf("clock: FAIL unusable words: %s\n", words);
+        return EXIT_FAIL;
+    }
+    printf("clock: pit=%lu rtc=%lu lapic=%lu seconds=%lu busy=%s irq=%s\n", run.set.hz[TICK_PIT],
+           run.set.hz[TICK_RTC], run.set.hz[TICK_LAPIC], run.set.seconds, run.set.busy ? "on" : "off",
+           run.set.ioapic ? "ioapic" : "pic");
+    record_run();
+    return judge();
+}

@@ -1,0 +1,206 @@
+/* The run itself: three timers, one log. */
+#include "guests/clock/clock.h"
+
+#include "guests/lib/io.h"
+#include "guests/lib/irq.h"
+#include "guests/lib/string.h"
+#include "guests/lib/timers.h"
+#include "guests/lib/traps.h"
+
+#define LAPIC_VECTOR      0x50
+#define IOAPIC_PIT_VECTOR 0x40 /* vectors in the order of enum tick_source */
+#define IOAPIC_RTC_VECTOR 0x30
+#define RTC_C_PF          0x40
+#define OPEN_READS        16 /* readings of the TSC alone, for one of another clock */
+
+struct run run;
+
+/* Since when interrupts have been off without a break; 0 while they are on. */
+static volatile uint64_t off_since;
+static volatile uint64_t last_open;
+
+/* Interrupts are on, and were just before: nothing due may be undelivered at this reading. */
+static uint64_t open_read(void)
+{
+    uint64_t now = clock_tsc();
+
+    last_open = now;
+    off_since = 0;
+    return now;
+}
+
+static void read_all(uint64_t before)
+{
+    for (unsigned int i = 0; i < CLOCKS; i++) {
+        if (run.clocks[i].present) {
+            before = clock_sample(&run.clocks[i], before);
+        }
+    }
+}
+
+static void acknowledge(enum tick_source source)
+{
+    if (source == TICK_RTC && !(rtc_read(RTC_C) & RTC_C_PF)) {
+        run.rtc_spurious++;
+    }
+    if (source == TICK_LAPIC || run.set.ioapic) {
+        lapic_write(LAPIC_EOI, 0);
+    } else {
+        pic_eoi(source == TICK_PIT ? IRQ_PIT : IRQ_RTC);
+    }
+}
+
+static void on_tick(enum tick_source source)
+{
+    uint64_t entry = clock_tsc();
+
+    if (off_since == 0) {
+        off_since = entry;
+    }
+    if (run.nticks < MAX_TICKS) {
+        run.ticks[run.nticks++] = (struct tick){entry, off_since, last_open, 0, source};
+    } else {
+        run.overflow++;
+    }
+    read_all(entry);
+    acknowledge(source);
+}
+
+static void on_pit(struct trap_frame *frame)
+{
+    (void)frame;
+    on_tick(TICK_PIT);
+}
+
+static void on_rtc(struct trap_frame *frame)
+{
+    (void)frame;
+    on_tick(TICK_RTC);
+}
+
+static void on_lapic(struct trap_frame *frame)
+{
+    (void)frame;
+    on_tick(TICK_LAPIC);
+}
+
+static void route_interrupts(void)
+{
+    pic_init();
+    traps_set(PIC_VECTOR_BASE + IRQ_PIT, on_pit);
+    traps_set(PIC_VECTOR_BASE + IRQ_RTC, on_rtc);
+    traps_set(IOAPIC_PIT_VECTOR, on_pit);
+    traps_set(IOAPIC_RTC_VECTOR, on_rtc);
+    traps_set(LAPIC_VECTOR, on_lapic);
+    if (run.set.ioapic) {
+        ioapic_route(GSI_PIT, IOAPIC_PIT_VECTOR);
+        ioapic_route(GSI_RTC, IOAPIC_RTC_VECTOR);
+        return;
+    }
+    if (run.set.hz[TICK_PIT] != 0) {
+        pic_unmask(IRQ_PIT);
+    }
+    if (run.set.hz[TICK_RTC] != 0) {
+        pic_unmask(IRQ_RTC);
+    }
+}
+
+static void set_periods(void)
+{
+    const uint64_t *hz = run.set.hz;
+    struct frequencies f = calibrate();
+
+    run.tsc_hz = f.tsc_hz;
+    run.lapic_hz = f.lapic_hz;
+    if (hz[TICK_PIT] != 0) {
+        run.pit_divisor = (uint32_t)((PIT_HZ_NUM / 12 + hz[TICK_PIT] / 2) / hz[TICK_PIT]);
+    }
+    if (hz[TICK_LAPIC] != 0) {
+        run.lapic_count = (uint32_t)((f.lapic_hz + hz[TICK_LAPIC] / 2) / hz[TICK_LAPIC]);
+    }
+    run.rtc_rate_select = rtc_rate_select(hz[TICK_RTC]);
+}
+
+/* The PIT first: setting mode 2 makes its output rise, an edge that the PIC then forgets at ICW1. The RTC
+ * after that: its request stands until register C is read, so an edge forgotten would be its last. */
+static void arm(void)
+{
+    if (run.pit_divisor != 0) {
+        pit_start(run.pit_divisor);
+        run.armed[TICK_PIT] = clock_tsc();
+    }
+    route_interrupts();
+    if (run.rtc_rate_select != 0) {
+        rtc_periodic(run.rtc_rate_select);
+        run.armed[TICK_RTC] = clock_tsc();
+    }
+    if (run.lapic_count != 0) {
+        lapic_timer_start(LVT_PERIODIC | LAPIC_VECTOR, run.lapic_count);
+        run.armed[TICK_LAPIC] = clock_tsc();
+    }
+}
+
+/* Half of the shortest period past the last whole second: no tick is due near the end. */
+static uint64_t length(void)
+{
+    uint64_t fastest = 2;
+
+    for (unsigned int i = 0; i < TICK_SOURCES; i++) {
+        fastest = run.set.hz[i] > fastest ? run.set.hz[i] : fastest;
+    }
+    return run.set.seconds * run.tsc_hz + run.tsc_hz / (2 * fastest);
+}
+
+static void spin(uint64_t until)
+{
+    unsigned int next = 0;
+
+    for (uint64_t now = open_read(); now < until;) {
+        for (unsigned int i = 0; i < OPEN_READS; i++) {
+            now = open_read();
+        }
+        interrupts_off();
+        if (off_since == 0) {
+            off_since = now;
+        }
+        next = (next + 1) % CLOCKS;
+        if (run.clocks[next].present) {
+            clock_sample(&run.clocks[next], clock_tsc());
+        }
+        interrupts_on();
+        now = open_read();
+    }
+}
+
+static void sleep(uint64_t until)
+{
+    while (open_read() < until) {
+        wait_for_interrupt();
+    }
+}
+
+void record_run(void)
+{
+    pic_init();
+    pic_mask_all();
+    lapic_init();
+    set_periods();
+    clocks_init();
+    arm();
+    run.start = clock_tsc();
+    run.window = length() / WINDOWS + 1;
+    read_all(run.start);
+    off_since = run.start;
+    interrupts_on();
+    if (run.set.busy) {
+        spin(run.start + length());
+    } else {
+        sleep(run.start + length());
+    }
+    run.end = last_open;
+    interrupts_off();
+    pic_mask_all();
+    pit_stop();
+    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
+    rtc_periodic(0);
+}

@@ -1,0 +1,119 @@
+#include "guests/lib/timers.h"
+
+#include "guests/lib/io.h"
+#include "guests/lib/irq.h"
+#include "guests/lib/string.h"
+
+#define PIT_CHANNEL0   0x40
+#define PIT_CHANNEL2   0x42
+#define PIT_CONTROL    0x43
+#define PIT_C0_RATE    0x34 /* channel 0, both bytes, mode 2 */
+#define PIT_C0_ONESHOT 0x30 /* channel 0, both bytes, mode 0: no interrupt until a count is written */
+#define PIT_C0_LATCH   0x00
+#define PIT_C2_ONESHOT 0xB0 /* channel 2, both bytes, mode 0 */
+#define PORT61         0x61
+#define PORT61_GATE2   0x01
+#define PORT61_SPEAKER 0x02
+#define PORT61_OUT2    0x20
+
+#define CMOS_INDEX 0x70
+#define CMOS_DATA  0x71
+#define RTC_A_32K  0x20 /* divider chain on, 32768 Hz */
+
+#define LAPIC_DIVIDE_16   0x3
+#define CALIBRATION_COUNT 59659 /* 50 ms */
+
+void pit_start(uint32_t divisor)
+{
+    outb(PIT_CONTROL, PIT_C0_RATE);
+    outb(PIT_CHANNEL0, (uint8_t)divisor);
+    outb(PIT_CHANNEL0, (uint8_t)(divisor >> 8));
+}
+
+void pit_stop(void)
+{
+    outb(PIT_CONTROL, PIT_C0_ONESHOT);
+}
+
+uint16_t pit_count(void)
+{
+    outb(PIT_CONTROL, PIT_C0_LATCH);
+
+    uint16_t low = inb(PIT_CHANNEL0);
+
+    return (uint16_t)(low | inb(PIT_CHANNEL0) << 8);
+}
+
+uint8_t rtc_read(uint8_t index)
+{
+    outb(CMOS_INDEX, index);
+    return inb(CMOS_DATA);
+}
+
+void rtc_write(uint8_t index, uint8_t value)
+{
+    outb(CMOS_INDEX, index);
+    outb(CMOS_DATA, value);
+}
+
+uint8_t rtc_rate_select(uint64_t hz)
+{
+    for (uint8_t rs = 3; rs <= 15; rs++) {
+        if (hz == 32768u >> (rs - 1)) {
+            return rs;
+        }
+    }
+    return 0;
+}
+
+void rtc_periodic(uint8_t rate_select)
+{
+    uint8_t b = rtc_read(RTC_B);
+
+    if (rate_select == 0) {
+        rtc_write(RTC_B, (uint8_t)(b & ~RTC_B_PIE));
+        return;
+    }
+    rtc_write(RTC_A, RTC_A_32K | rate_select);
+    rtc_read(RTC_C); /* an old request would hold back the first edge */
+    rtc_write(RTC_B, b | RTC_B_PIE);
+}
+
+uint8_t rtc_seconds(void)
+{
+    bool binary = (rtc_read(RTC_B) & RTC_B_DM) != 0;
+    uint8_t s = rtc_read(RTC_SECONDS);
+
+    return binary ? s : (uint8_t)((s >> 4) * 10 + (s & 0xF));
+}
+
+void lapic_timer_start(uint32_t lvt, uint32_t initial)
+{
+    lapic_write(LAPIC_TIMER_DCR, LAPIC_DIVIDE_16);
+    lapic_write(LAPIC_LVT_TIMER, lvt);
+    lapic_write(LAPIC_TIMER_ICR, initial);
+}
+
+struct frequencies calibrate(void)
+{
+    struct frequencies f;
+    uint8_t port61 = (uint8_t)(inb(PORT61) & ~(PORT61_GATE2 | PORT61_SPEAKER));
+
+    outb(PORT61, port61 | PORT61_GATE2);
+    outb(PIT_CONTROL, PIT_C2_ONESHOT);
+    outb(PIT_CHANNEL2, CALIBRATION_COUNT & 0xFF);
+    lapic_timer_start(LVT_MASKED, UINT32_MAX);
+    outb(PIT_CHANNEL2, CALIBRATION_COUNT >> 8); /* the count starts with its second byte */
+
+    uint64_t tsc = rdtsc();
+    uint32_t lapic = lapic_read(LAPIC_TIMER_CCR);
+
+    while (!(inb(PORT61) & PORT61_OUT2)) {
+    }
+    tsc = rdtsc() - tsc;
+    lapic -= lapic_read(LAPIC_TIMER_CCR);
+    outb(PORT61, port61);
+    f.tsc_hz = mul_div(tsc, PIT_HZ_NUM, 12ull * CALIBRATION_COUNT);
+    f.lapic_hz = mul_div(lapic, PIT_HZ_NUM, 12ull * CALIBRATION_COUNT);
+    return f;
+}
