@@ -1,0 +1,32 @@
+# Set-up, boot tests and the demonstration. Included by the top Makefile.
+DEBIAN    := $(BUILD)/debian
+INITRD    := $(DEBIAN)/initrd.img
+SLEEP5    := $(DEBIAN)/sleep5
+JOBS      ?= 2
+BOOT_ARGS ?=
+
+.PHONY: setup debian run boot-test boot-runner-test
+setup:
+	@tools/setup
+
+# Status 0 with or without the registry: what could not be fetched is left out and said (tools/fetch-debian).
+debian: $(INITRD)
+	@tools/fetch-debian $(DEBIAN) || true
+
+$(SLEEP5): tests/boot/initramfs/sleep5.c
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -O2 -m64 -ffreestanding -fno-stack-protector -fno-pic -no-pie -static -nostdlib $(WARN) -o $@ $<
+
+$(INITRD): tests/boot/initramfs/init $(SLEEP5) tools/mkinitramfs
+	tools/mkinitramfs $@ tests/boot/initramfs/init $(SLEEP5)
+
+# `$(MAKE)` again after the set-up: the compiler may have come with it.
+run: setup
+	@$(MAKE) --no-print-directory kernel guests debian
+	@tools/demo $(BUILD)
+
+boot-runner-test:
+	$(PYTHON) tests/boot/test_runner.py
+
+boot-test: kernel guests debian boot-runner-test
+	$(PYTHON) tests/boot/run.py -j $(JOBS) --build $(BUILD) $(BOOT_ARGS)

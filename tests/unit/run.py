@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Runs cmocka test programs (and test scripts), two at a time, shows what failed, and closes with one line of counts.
+
+    tests/unit/run.py PROGRAM...
+
+Each program is given 300 seconds; one that dies without cmocka's closing lines counts as one failure: silence is
+failure."""
+import concurrent.futures
+import os
+import re
+import subprocess
+import sys
+
+TIMEOUT = 300
+
+
+def run(program):
+    try:
+        done = subprocess.run([program], capture_output=True, text=True, errors="replace", timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return program, 0, 1, f"no end within {TIMEOUT} s"
+    text = done.stdout + done.stderr
+    passed = sum(int(n) for n in re.findall(r"\[  PASSED  \] (\d+) test", text))
+    failed = sum(int(n) for n in re.findall(r"\[  FAILED  \] (\d+) test", text))
+    ended = re.search(r"\[={10}\] \d+ test\(s\) run", text)
+    if not ended or (done.returncode != 0 and failed == 0):
+        failed += 1
+    return program, passed, failed, text if failed else ""
+
+
+def main(programs):
+    passed = failed = 0
+    with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        for program, ok, bad, text in pool.map(run, programs):
+            print(f"{'FAIL' if bad else 'ok  '} {os.path.basename(program)}: {ok} passed, {bad} failed", flush=True)
+            if bad:
+                print("\n".join(line for line in text.splitlines() if "       OK ]" not in line
+                                and "[ RUN" not in line))
+            passed += ok
+            failed += bad
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,35 @@
+/* The host services of vmm/host.h for native tests: a clock that stands still until a test moves it, memory
+ * that can run out, and everything that was said kept for looking at. */
+#ifndef TESTS_FAKE_HOST_H
+#define TESTS_FAKE_HOST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct vm;
+
+struct fake_host {
+    uint64_t now;          /* host_now() */
+    uint64_t hz;           /* host_hz() */
+    uint64_t boot_seconds; /* host_boot_seconds() */
+    size_t pages;          /* allocated now */
+    size_t page_limit;     /* host_alloc_pages() gives NULL beyond it */
+    struct vm *deadline_vm;
+    uint64_t deadline;  /* the latest host_deadline() ... */
+    uint64_t deadlines; /* ... and how many there were */
+    uint64_t earliest;  /* what host_deadline() answers if it is less than the VM's */
+    bool console_full;
+    char console[65536]; /* guest output, always a string */
+    size_t console_length;
+    char log[65536]; /* host_log() and host_log_vm(): one line each, "\n" added */
+    size_t log_length;
+};
+
+extern struct fake_host fake_host;
+
+/* Start values: now 0, 1 GHz, 2001-09-09 01:46:40 UTC, 1 GiB of pages, nothing said. Call in each test's
+ * set-up. */
+void fake_host_reset(void);
+
+#endif

@@ -1,0 +1,118 @@
+/* The RTC's calendar and alarm against the C library's. */
+#include <time.h>
+
+#include "tests/unit/support/timer_rig.h"
+#include "timers/rtc.h"
+#include "timers/rtc_calendar.h"
+
+static unsigned int digits(unsigned int n, bool binary)
+{
+    return binary ? n : n / 10 << 4 | n % 10;
+}
+
+static void check_against_libc(const uint8_t *cmos, time_t t)
+{
+    struct tm tm;
+    bool binary = (cmos[RTC_REG_B] & RTC_B_DM) != 0;
+    unsigned int hour;
+
+    gmtime_r(&t, &tm);
+    hour = (unsigned int)tm.tm_hour;
+    if ((cmos[RTC_REG_B] & RTC_B_24H) != 0)
+        hour = digits(hour, binary);
+    else
+        hour = digits(hour % 12 != 0 ? hour % 12 : 12, binary) | (hour >= 12 ? 0x80 : 0);
+    assert_int_equal(cmos[RTC_SECONDS], digits((unsigned int)tm.tm_sec, binary));
+    assert_int_equal(cmos[RTC_MINUTES], digits((unsigned int)tm.tm_min, binary));
+    assert_int_equal(cmos[RTC_HOURS], hour);
+    assert_int_equal(cmos[RTC_WEEKDAY], tm.tm_wday + 1);
+    assert_int_equal(cmos[RTC_DAY], digits((unsigned int)tm.tm_mday, binary));
+    assert_int_equal(cmos[RTC_MONTH], digits((unsigned int)tm.tm_mon + 1, binary));
+    assert_int_equal(cmos[RTC_YEAR], digits((unsigned int)(tm.tm_year + 1900) % 100, binary));
+    assert_int_equal(cmos[RTC_CENTURY], digits((unsigned int)(tm.tm_year + 1900) / 100, binary));
+}
+
+static void test_calendar_five_centuries(void **state)
+{
+    uint8_t set[RTC_CMOS_BYTES] = {0}, run[RTC_CMOS_BYTES] = {0};
+
+    (void)state;
+    for (unsigned int mode = 0; mode < 8; mode += 2) {
+        set[RTC_REG_B] = run[RTC_REG_B] = (uint8_t)mode;
+        rtc_calendar_set(run, 43199);
+        for (time_t t = 43199; t < 86400L * 366 * 500; t += 86400 * 5 + 3607) {
+            rtc_calendar_set(set, (uint64_t)t);
+            check_against_libc(set, t);
+            check_against_libc(run, t);
+            rtc_calendar_advance(run, 86400 * 5 + 3607);
+        }
+    }
+}
+
+static void test_calendar_far(void **state)
+{
+    uint8_t cmos[RTC_CMOS_BYTES] = {0};
+    uint64_t seed = 3;
+
+    (void)state;
+    cmos[RTC_REG_B] = RTC_B_24H;
+    for (unsigned int i = 0; i < 20000; i++) { /* up to the year 9999 */
+        uint64_t t = rig_below(&seed, 253402300800u), half = rig_below(&seed, t + 1);
+
+        rtc_calendar_set(cmos, half);
+        rtc_calendar_advance(cmos, t - half);
+        check_against_libc(cmos, (time_t)t);
+    }
+    rtc_calendar_set(cmos, 253402300799u);
+    rtc_calendar_advance(cmos, 1);
+    assert_int_equal(cmos[RTC_CENTURY] << 8 | cmos[RTC_YEAR], 0x0000);
+    assert_int_equal(cmos[RTC_MONTH] << 8 | cmos[RTC_DAY], 0x0101);
+    rtc_calendar_set(cmos, UINT64_MAX);
+    rtc_calendar_advance(cmos, UINT64_MAX >> 15);
+}
+
+static bool alarm_matches(const uint8_t *cmos)
+{
+    for (unsigned int reg = 0; reg < 6; reg += 2)
+        if ((cmos[reg + 1] & 0xC0) != 0xC0 && cmos[reg + 1] != cmos[reg])
+            return false;
+    return true;
+}
+
+static void test_alarm_brute_force(void **state)
+{
+    uint64_t seed = 5;
+
+    (void)state;
+    for (unsigned int i = 0; i < 40; i++) {
+        uint8_t cmos[RTC_CMOS_BYTES] = {0}, alarm[RTC_CMOS_BYTES] = {0};
+        uint32_t wait = 0;
+
+        cmos[RTC_REG_B] = alarm[RTC_REG_B] = (uint8_t)(rig_below(&seed, 4) << 1);
+        rtc_calendar_set(cmos, rig_below(&seed, 86400));
+        rtc_calendar_set(alarm, rig_below(&seed, 86400));
+        for (unsigned int reg = 0; reg < 6; reg += 2)
+            cmos[reg + 1] = rig_below(&seed, 3) == 0 ? (uint8_t)(0xC0 | i) : alarm[reg];
+        if (i % 8 == 0)
+            cmos[1 + 2 * (i / 8 % 3)] = 0x7F; /* agrees with nothing */
+
+        uint32_t answer = rtc_calendar_to_alarm(cmos);
+
+        do {
+            rtc_calendar_advance(cmos, 1);
+            wait++;
+        } while (wait < 86401 && !alarm_matches(cmos));
+        assert_int_equal(answer, wait > 86400 ? 0 : wait);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_calendar_five_centuries),
+        cmocka_unit_test(test_calendar_far),
+        cmocka_unit_test(test_alarm_brute_force),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* links: kernel/sched.c */
+/* The round-robin scheduler: DESIGN.md section 1 "slice"; issue "The machine runs", item 3. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "kernel/sched.h"
+
+#define SLICE  10000u /* 1 tick = 1 us */
+#define SECOND 1000000u
+
+static void takes_turns(void **state)
+{
+    struct sched s;
+    struct sched_entity e[3];
+
+    (void)state;
+    sched_init(&s, SLICE, true);
+    for (unsigned int i = 0; i < 3; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    for (unsigned int n = 0; n < 30; n++) {
+        struct sched_entity *next = sched_pick(&s);
+
+        assert_ptr_equal(next, &e[n % 3]);
+        assert_int_equal(next->budget, SLICE);
+        sched_ran(&s, SLICE, false);
+    }
+}
+
+static void a_halted_one_gives_the_rest_away(void **state)
+{
+    struct sched s;
+    struct sched_entity a;
+    struct sched_entity b;
+
+    (void)state;
+    sched_init(&s, SLICE, true);
+    sched_add(&s, &a, NULL);
+    sched_add(&s, &b, NULL);
+    sched_wake(&s, &a);
+    sched_wake(&s, &b);
+    assert_ptr_equal(sched_pick(&s), &a);
+    sched_ran(&s, 100, true);
+    assert_ptr_equal(sched_pick(&s), &b);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &b); /* alone: goes on */
+    sched_ran(&s, 1, true);
+    assert_null(sched_pick(&s));
+}
+
+static void a_woken_one_runs_next_and_the_other_resumes(void **state)
+{
+    struct sched s;
+    struct sched_entity a;
+    struct sched_entity b;
+    struct sched_entity c;
+
+    (void)state;
+    sched_init(&s, SLICE, true);
+    sched_add(&s, &a, NULL);
+    sched_add(&s, &b, NULL);
+    sched_add(&s, &c, NULL);
+    sched_wake(&s, &a);
+    sched_wake(&s, &b);
+    assert_ptr_equal(sched_pick(&s), &a);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &b);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &a);
+    assert_true(sched_wake(&s, &c));
+    sched_ran(&s, 4000, false);
+    assert_ptr_equal(sched_pick(&s), &c);
+    sched_ran(&s, 50, true);
+    assert_ptr_equal(sched_pick(&s), &a); /* in the middle of its slice: before b */
+    assert_int_equal(a.budget, 6000);
+    sched_ran(&s, 6000, false);
+    assert_ptr_equal(sched_pick(&s), &b);
+}
+
+static void without_boost_a_woken_one_waits_its_turn(void **state)
+{
+    struct sched s;
+    struct sched_entity a;
+    struct sched_entity b;
+
+    (void)state;
+    sched_init(&s, SLICE, false);
+    sched_add(&s, &a, NULL);
+    sched_add(&s, &b, NULL);
+    sched_wake(&s, &a);
+    assert_ptr_equal(sched_pick(&s), &a);
+    assert_false(sched_wake(&s, &b));
+    sched_ran(&s, 10, false);
+    assert_ptr_equal(sched_pick(&s), &a);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &b);
+}
+
+/* Three busy guests, one of which sleeps for `nap` ticks after every `work` ticks it ran: shares over
+ * `total`. */
+static void run_three(uint64_t work, uint64_t nap, uint64_t total, struct sched_entity e[3])
+{
+    struct sched s;
+    uint64_t now = 0;
+    uint64_t wake = UINT64_MAX;
+    uint64_t done = 0; /* of its present piece of work */
+
+    sched_init(&s, SLICE, true);
+    for (unsigned int i = 0; i < 3; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    while (now < total) {
+        struct sched_entity *c;
+        uint64_t run;
+        bool sleeps = false;
+
+        if (wake <= now) {
+            wake = UINT64_MAX;
+            sched_wake(&s, &e[0]);
+        }
+        c = sched_pick(&s);
+        run = c->budget;
+        if (c == &e[0] && work - done < run) {
+            run = work - done;
+        }
+        if (wake - now < run) {
+            run = wake - now;
+        }
+        now += run;
+        if (c == &e[0]) {
+            done += run;
+            sleeps = done == work;
+        }
+        sched_ran(&s, run, sleeps);
+        if (sleeps) {
+            done = 0;
+            wake = now + nap;
+        }
+    }
+}
+
+static void a_third_each_within_one_percent(void **state)
+{
+    static const uint64_t naps[][2] = {{900, 100}, {990, 10}, {500, 500}, {1, 1}, {9999, 1}, {15000, 5}};
+
+    (void)state;
+    for (unsigned int n = 0; n < sizeof naps / sizeof naps[0]; n++) {
+        struct sched_entity e[3];
+
+        run_three(naps[n][0], naps[n][1], 3 * SECOND, e);
+        for (unsigned int i = 0; i < 3; i++) {
+            assert_in_range(e[i].used, SECOND - SECOND / 100, SECOND + SECOND / 100);
+        }
+    }
+}
+
+static void a_light_sleeper_is_never_held_up(void **state)
+{
+    struct sched_entity e[3];
+
+    (void)state;
+    /* 100 us of work every 1 ms: a tenth of the processor, less than its share, so it gets all that it wants.
+     */
+    run_three(100, 900, SECOND, e);
+    assert_in_range(e[0].used, 99000, 100000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(takes_turns),
+        cmocka_unit_test(a_halted_one_gives_the_rest_away),
+        cmocka_unit_test(a_woken_one_runs_next_and_the_other_resumes),
+        cmocka_unit_test(without_boost_a_woken_one_waits_its_turn),
+        cmocka_unit_test(a_third_each_within_one_percent),
+        cmocka_unit_test(a_light_sleeper_is_never_held_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
