@@ -1,0 +1,134 @@
+"""The command line of tools/run (DESIGN.md section 4), checked."""
+import argparse
+import os
+import re
+from dataclasses import dataclass, field
+
+PLATFORMS = ("qemu", "bochs", "kvm")
+MIB = 1 << 20
+DEFAULT_VM_MEMORY = 64 * MIB
+HYPERVISOR_MEMORY = 64 * MIB
+# GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
+FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
+
+
+class Unusable(Exception):
+    """Arguments that cannot be used: one line, exit status 2."""
+
+
+@dataclass
+class Module:
+    """One line of the loader: a file and its words."""
+    path: str
+    words: list = field(default_factory=list)
+
+
+def parse_size(text):
+    """Bytes of 192M, 64K, 1G or a plain number; None if it is none of these."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    if not match:
+        return None
+    return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
+
+
+def check_words(words, where):
+    for word in words:
+        if FORBIDDEN.search(word):
+            raise Unusable(f"{where}: quotes and backslashes cannot be passed on: {word}")
+
+
+def check_file(path, where):
+    if not os.path.isfile(path):
+        raise Unusable(f"{where}: no such file: {path}")
+    if not os.access(path, os.R_OK):
+        raise Unusable(f"{where}: cannot be read: {path}")
+
+
+def parse_vm(text):
+    """The modules of one --vm: "NAME FILE [words] [initrd=FILE] [module=FILE]... [-- guest's words]"."""
+    head, dashes, tail = f" {text} ".partition(" -- ")
+    words = head.split()
+    where = f"--vm {words[0]}" if words else "--vm"
+    if len(words) < 2:
+        raise Unusable(f"{where}: give a name and the image's file")
+    name, path, settings = words[0], words[1], words[2:]
+    own = [w for w in settings if not w.startswith(("initrd=", "module="))]
+    guest = ["--", *tail.split()] if dashes else []
+    modules = [Module(path, [f"vm={name}", *own, *guest])]
+    for word in settings:
+        role, equals, part = word.partition("=")
+        if equals and role in ("initrd", "module"):
+            modules.append(Module(part, [f"vm={name}", role]))
+    for module in modules:
+        check_file(module.path, where)
+        check_words(module.words, where)
+    return modules
+
+
+def parse_module(text):
+    """One --module: "FILE WORDS", as a line of grub.cfg."""
+    words = text.split()
+    if not words:
+        raise Unusable("--module: give a file")
+    check_file(words[0], "--module")
+    check_words(words[1:], "--module")
+    return Module(words[0], words[1:])
+
+
+def vm_memory(modules):
+    """Bytes of RAM that the kernels among the modules ask for. A size nobody can read is the hypervisor's to refuse."""
+    total = 0
+    for module in modules:
+        settings = module.words[:module.words.index("--")] if "--" in module.words else module.words
+        if "initrd" in settings or "module" in settings:
+            continue
+        sizes = [parse_size(w[4:]) for w in settings if w.startswith("mem=")]
+        total += sizes[-1] if sizes and sizes[-1] else DEFAULT_VM_MEMORY
+    return total
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        raise Unusable(message)
+
+
+def _parser():
+    parser = _Parser(prog="tools/run", description="Boots Escapement with guests on an emulator and gives the verdict.",
+                     epilog='Exit status: 0 every VM ended ok, 1 one failed, 2 unusable arguments, 3 a panic or no '
+                            'verdict, 124 past the time-out. Example: tools/run --vm "t test.elf mem=32M -- args"')
+    add = parser.add_argument
+    add("--on", choices=PLATFORMS, help="emulator (default: kvm where it nests, else the best of the others)")
+    add("--realtime", action="store_true", help="qemu: time is the host's, not counted in instructions")
+    add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
+    add("--cpu", metavar="MODEL", help="the emulator's CPU model")
+    add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")
+    add("--timeout", type=float, default=120, metavar="S", help="seconds of wall time (default 120)")
+    add("--serial", metavar="FILE", help="write the serial output there too")
+    add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
+    add("--vm", action="append", default=[], metavar="VM",
+        help='"NAME FILE [mem=.. cpus=.. ...] [initrd=FILE] [module=FILE]... [-- guest\'s words]"')
+    add("--module", action="append", default=[], metavar="LINE", help='"FILE WORDS": a module line as in grub.cfg')
+    add("--empty", action="store_true", help="boot without any VM")
+    add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
+    add("--gdb", action="store_true", help="qemu: wait for gdb on port 1234")
+    return parser
+
+
+def parse(argv, default_kernel):
+    """The checked arguments; .modules and .megabytes are made from the others. Raises Unusable."""
+    args = _parser().parse_args(argv)
+    args.kernel = args.kernel or default_kernel
+    if not 1 <= args.cpus <= 64:
+        raise Unusable("--cpus: 1 to 64")
+    if not args.timeout > 0:
+        raise Unusable("--timeout: more than 0 seconds")
+    check_words(args.append.split(), "--append")
+    args.modules = [m for text in args.vm for m in parse_vm(text)] + [parse_module(t) for t in args.module]
+    if not args.modules and not args.empty:
+        raise Unusable('give at least one VM: --vm "NAME FILE [words]" (or --empty)')
+    check_file(args.kernel, "the hypervisor (`make` builds it)")
+    size = parse_size(args.memory) if args.memory else vm_memory(args.modules) + HYPERVISOR_MEMORY
+    if not size:
+        raise Unusable(f"--memory: not a size: {args.memory}")
+    args.megabytes = -(-size // MIB)
+    return args

@@ -1,0 +1,118 @@
+"""One emulator run: its child process, the serial stream, the time-out."""
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+
+POLL_SECONDS = 0.05
+VERDICT = re.compile(rb"^escapement: all VMs ended, (\d+) ok, (\d+) failed\s*$")
+PANIC = re.compile(rb"^escapement: panic")
+
+OK, FAILED, UNUSABLE, NO_VERDICT, TIMED_OUT = 0, 1, 2, 3, 124
+
+
+class Output:
+    """Where the serial stream goes; remembers the verdict line that comes by."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb") if path else None
+        self.rest = b""
+        self.verdict = None
+        self.panic = False
+
+    def write(self, data):
+        for sink in (sys.stdout.buffer, self.file):
+            if sink:
+                sink.write(data)
+                sink.flush()
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self._line(line)
+
+    def _line(self, line):
+        match = VERDICT.match(line)
+        if match:
+            self.verdict = (int(match[1]), int(match[2]))
+        self.panic = self.panic or bool(PANIC.match(line))
+
+    def close(self):
+        self._line(self.rest)
+        if self.file:
+            self.file.close()
+
+
+class Tail:
+    """A growing file, read from where it was left."""
+
+    def __init__(self, path):
+        self.path = path
+        self.file = None
+
+    def read(self):
+        if self.file is None:
+            if not os.path.exists(self.path):
+                return b""
+            self.file = open(self.path, "rb")
+        return self.file.read()
+
+
+class Pipe:
+    """The child's standard output, never blocking longer than one poll."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        os.set_blocking(stream.fileno(), False)
+
+    def read(self):
+        select.select([self.stream], [], [], POLL_SECONDS)
+        return self.stream.read() or b""
+
+
+def stop(child):
+    """Ends the child: by its leave, then without."""
+    for signal_number, patience in ((signal.SIGTERM, 2), (signal.SIGKILL, 5)):
+        if child.poll() is not None:
+            return
+        child.send_signal(signal_number)
+        try:
+            child.wait(patience)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+def follow(child, source, output, timeout):
+    """Copies the source to the output until the child ends. Its exit status, or None past the time-out. Whatever
+    interrupts this, the child does not survive it."""
+    deadline = time.monotonic() + timeout
+    try:
+        while child.poll() is None:
+            if time.monotonic() > deadline:
+                return None
+            data = source.read()
+            if data:
+                output.write(data)
+            elif isinstance(source, Tail):
+                time.sleep(POLL_SECONDS)
+        return child.returncode
+    finally:
+        stop(child)
+        while data := source.read():
+            output.write(data)
+
+
+def judge(output, status_ok, status_failed, died):
+    """The exit status of tools/run from the serial line and from what the emulator's own status says (either of the
+    flags). They must agree; `died` describes the emulator's end where they do not."""
+    if output.panic:
+        return NO_VERDICT
+    if output.verdict is None:
+        print(f"tools/run: the machine ended without a verdict ({died})", file=sys.stderr)
+        return NO_VERDICT
+    expected = OK if output.verdict[1] == 0 else FAILED
+    if not (status_ok if expected == OK else status_failed):
+        print(f"tools/run: the serial line's verdict and the machine's end disagree ({died})", file=sys.stderr)
+        return NO_VERDICT
+    return expected
