@@ -164,7 +164,10 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
         return false;
     }
     if (head == NULL) {
-        return vt_present(t, t->rt_l) == t->at_l;
+        at_t at = vtime_peek(t);
+
+        *offset = at - t->rt_c;
+        return at == vt_present(t, vt_rt(t));
     }
     end = line_end(t);
     return t->rt_c < vt_moment_ceil(&end) && end.num == 0 && end.whole - t->rt_l == head->at - t->at_l;

@@ -194,16 +194,27 @@ void vtime_latch(struct vtime *t, rt_t now)
     t->rt_c = now > t->rt_c ? now : t->rt_c;
 }
 
+/* The common case, and cheap: AT ran along its line, and nothing was to come before `now`. */
+static bool still_on_line(const struct vtime *t, rt_t now)
+{
+    return t->queue.head == NULL || now < vt_moment_ceil(&t->rt_n);
+}
+
 void vtime_advance(struct vtime *t, rt_t now)
 {
     uint64_t offset;
     bool on_line = vtime_line(t, &offset);
     unsigned int instants = 0;
 
+    if (on_line && still_on_line(t, now)) {
+        vtime_latch(t, now);
+        return;
+    }
     vtime_latch(t, now);
     if (!t->moving) {
         return;
     }
+    progress_settle(t);
     while (instants < VT_MAX_INSTANTS && deliver_next(t)) {
         instants++;
     }

@@ -44,6 +44,10 @@ void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late);
 /* A leap that no event came with: it counts as the previous event all the same (DESIGN.md 2.7). */
 void progress_leap(struct vtime *t);
 
+/* Forgets the gates that have opened, but for when they did: nothing nominally happens before that. Asking
+ * them at every read would cost more than all the rest of it. */
+void progress_settle(struct vtime *t);
+
 /* The RT from which minimum progress ([0111]) allows the next event; 0 or past: already. RT_NEVER: it takes a
  * change of some vCPU's state first. */
 rt_t progress_gate(const struct vtime *t);

@@ -1,7 +1,5 @@
 #include "timers/lapic_timer.h"
 
-#include <stddef.h>
-
 static uint32_t mode_of(uint32_t lvt)
 {
     return lvt & LAPIC_TIMER_LVT_MODE;

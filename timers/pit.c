@@ -35,6 +35,7 @@ static void arm(struct pit *p, uint64_t tick)
     struct pit_edges e = pit_channel_edges(&p->channel[0], tick);
     struct vt_schedule s = counter_once(&p->clock, e.first);
 
+    p->parked = false;
     if (!e.any) {
         vtime_clear(p->time, &p->timer);
         return;
@@ -59,7 +60,24 @@ static enum vt_outcome pit_event(void *self, at_t at)
     pit_channel_settle(&p->channel[0], tick);
     if (p->channel[0].mode == 0 || p->channel[0].mode == 4)
         arm(p, tick);
-    return pulse(p) ? VT_DELIVERED : VT_MERGED;
+    bool delivered = pulse(p);
+
+    /* While nobody listens the edges need no queue: the first stays latched, and the others would only merge
+     * with it. What the firmware left running would else make incidents for ever in every guest. */
+    p->parked = p->irq.ops->masked(p->irq.ctx, p->irq.line);
+    if (p->parked)
+        vtime_clear(p->time, &p->timer);
+    return delivered ? VT_DELIVERED : VT_MERGED;
+}
+
+void pit_listen(struct pit *p)
+{
+    if (!p->parked || p->irq.ops->masked(p->irq.ctx, p->irq.line))
+        return;
+    uint64_t tick = tick_at(p, vtime_now(p->time));
+
+    settle_all(p, tick);
+    arm(p, tick);
 }
 
 static bool pit_outstanding(void *self)
@@ -189,7 +207,9 @@ void pit_reset(struct pit *p)
     p->nmi_sc = 0;
     p->irq_level = false;
     p->irq.ops->lower(p->irq.ctx, p->irq.line);
-    arm(p, tick);
+    vtime_clear(p->time, &p->timer);
+    p->parked = true;
+    pit_listen(p);
 }
 
 static struct pit_channel channel_at(const struct pit *p, unsigned int channel, uint64_t tick)

@@ -30,6 +30,7 @@ struct pit {
     struct counter clock;
     struct vt_line irq; /* OUT of channel 0 */
     bool irq_level;     /* the level last given to the line */
+    bool parked;        /* the line was masked at the last event: out of the queue until pit_listen() */
     uint8_t nmi_sc;     /* port 61h: the writable bits 0-3 */
     struct pit_channel channel[PIT_CHANNELS];
     struct vtimer timer; /* rising edges of channel 0's OUT */
@@ -41,6 +42,10 @@ void pit_init(struct pit *p, struct vtime *time, struct vt_line irq);
 /* The state in which a PC's firmware leaves it: channel 0 mode 3 with count 65536 (18.2 Hz), channel 1 mode 2
  * with count 18 (refresh), channel 2 mode 3 with its gate low. Also the way back from a guest's reset. */
 void pit_reset(struct pit *p);
+
+/* A periodic channel 0 whose line is masked has no queue entry; it gets one again, on its grid, when the line
+ * has been unmasked. To be called after whatever may have done that; costs nothing otherwise. */
+void pit_listen(struct pit *p);
 
 /* A byte from or to one of the ports above (absolute numbers); others read as all ones and drop writes. An
  * incident. */

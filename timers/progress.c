@@ -50,11 +50,14 @@ static void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress)
     struct vt_cpu *c = &t->cpu[cpu];
     uint64_t progress_at = vt_add(progress_executed(t, cpu), progress);
 
-    if (!c->gated || progress_at > c->progress_at) {
+    if (progress == 0) {
+        return; /* no gate at all: not even one at the real moment of the delivery */
+    }
+    if (!(t->gates >> cpu & 1u) || progress_at > c->progress_at) {
         c->progress_at = progress_at;
     }
     c->moved_at = vt_add(progress_moved(t), t->policy.round);
-    c->gated = true;
+    t->gates |= 1u << cpu;
 }
 
 void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
@@ -76,18 +79,34 @@ void progress_leap(struct vtime *t)
     }
 }
 
+static unsigned int lowest(unsigned int bits)
+{
+    return (unsigned int)__builtin_ctz(bits);
+}
+
+void progress_settle(struct vtime *t)
+{
+    for (unsigned int left = t->gates; left != 0; left &= left - 1) {
+        unsigned int cpu = lowest(left);
+        rt_t open = progress_reaches(t, cpu, t->cpu[cpu].progress_at, t->cpu[cpu].moved_at);
+
+        if (open <= t->rt_c) {
+            t->floor = open > t->floor ? open : t->floor;
+            t->gates &= ~(1u << cpu);
+        }
+    }
+}
+
 rt_t progress_gate(const struct vtime *t)
 {
     rt_t gate = 0;
 
-    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
+    for (unsigned int left = t->gates; left != 0; left &= left - 1) {
+        unsigned int cpu = lowest(left);
         const struct vt_cpu *c = &t->cpu[cpu];
+        rt_t open = progress_reaches(t, cpu, c->progress_at, c->moved_at);
 
-        if (c->gated) {
-            rt_t open = progress_reaches(t, cpu, c->progress_at, c->moved_at);
-
-            gate = open > gate ? open : gate;
-        }
+        gate = open > gate ? open : gate;
     }
     return gate;
 }

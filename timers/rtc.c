@@ -1,7 +1,5 @@
 #include "timers/rtc.h"
 
-#include <stddef.h>
-
 #include "timers/rtc_calendar.h"
 
 #define SECOND      RTC_HZ       /* ticks from update to update */

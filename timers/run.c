@@ -78,7 +78,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
     c->since = vt_rt(t);
     c->state = state;
     if (state == VT_CPU_HALTED || state == VT_CPU_OFF) {
-        c->gated = false; /* it is done with its last event */
+        t->gates &= ~(1u << cpu); /* it is done with its last event */
     }
     if (!moved && will_move) {
         resume(t);

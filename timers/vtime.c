@@ -161,7 +161,8 @@ void vtime_shown(struct vtime *t, at_t at)
 {
     const struct vtimer *head = t->queue.head;
 
-    if (at <= vtime_peek(t)) {
+    vt_incident(t); /* also where it was not ahead: the guest has seen it */
+    if (at <= t->at_l) {
         return;
     }
     if (head != NULL && at > head->at && at - head->at > t->account.max_overshoot) {

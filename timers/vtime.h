@@ -99,7 +99,6 @@ struct vt_cpu {
     enum vt_cpu_state state;
     rt_t since;           /* RUNNING: since when */
     uint64_t executed;    /* RT executed before `since` */
-    bool gated;           /* the last event's progress is not known to have been made */
     uint64_t progress_at; /* it is, when this much has been executed, */
     uint64_t moved_at;    /* or the VM has run for this long (one round) */
 };
@@ -112,7 +111,7 @@ struct vtime_observer {
     void (*event)(void *ctx, const struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode,
                   enum vt_outcome outcome);
     void (*drop)(void *ctx, const struct vtimer *timer, rt_t rt, at_t at, uint64_t ticks);
-    /* A decision of figure 5C: the mode, and the rate that goes with it. */
+    /* A decision of figure 5C: the mode, the rate that goes with it, and RT_N (NULL: no timer is armed). */
     void (*decide)(void *ctx, rt_t rt, enum vt_mode mode, struct vt_ratio c, const struct vt_moment *rt_n);
 };
 
@@ -143,6 +142,7 @@ struct vtime {
     const struct vtimer *head_seen; /* the head that the last decision was about, */
     at_t head_seen_at;              /* and its AT */
 
+    unsigned int gates; /* bit n: the last event's progress is not known to have been made by cpu[n] */
     struct vt_cpu cpu[VT_MAX_CPUS];
     bool moving; /* AT is running: a vCPU runs, or all are halted; and not paused */
     bool paused;
