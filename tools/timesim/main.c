@@ -72,7 +72,7 @@ static void on_row(void *ctx, const struct row *row)
 {
     const struct output *out = ctx;
 
-    if (out->rows) {
+    if (out->rows && row->kind != ROW_POINT) {
         print_row(out->scenario, row);
     }
     if (out->svg != NULL) {

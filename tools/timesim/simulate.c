@@ -112,11 +112,20 @@ static void perform(struct run *r, const struct directive *d)
     arm(g);
 }
 
+static void point(struct run *r)
+{
+    struct row row = {
+        .rt = r->time.rt_c, .at = vtime_peek(&r->time), .kind = ROW_POINT, .timer = ROW_NO_TIMER};
+
+    r->sink->row(r->sink->ctx, &row);
+}
+
 /* One window; returns the first directive after it. */
 static size_t run_window(struct run *r, const struct scenario *s, const struct window *w, size_t next)
 {
     vtime_latch(&r->time, w->from);
     vtime_vcpu_run(&r->time, 0);
+    point(r);
     for (; next < s->directive_count && s->directives[next].rt < w->to; next++) {
         deliver_until(r, s->directives[next].rt);
         vtime_advance(&r->time, s->directives[next].rt);
@@ -124,6 +133,7 @@ static size_t run_window(struct run *r, const struct scenario *s, const struct w
     }
     deliver_until(r, w->to - 1);
     vtime_latch(&r->time, w->to); /* [FROM, TO): at TO itself the VM does not execute */
+    point(r);
     vtime_vcpu_stop(&r->time, 0);
     return next;
 }

@@ -8,7 +8,8 @@
 #include "scenario.h"
 #include "timers/ledger.h"
 
-enum row_kind { ROW_EVENT, ROW_READ, ROW_DROP };
+/* ROW_POINT is no row of the table: where AT is when the VM gets or loses the processor, for the drawing. */
+enum row_kind { ROW_EVENT, ROW_READ, ROW_DROP, ROW_POINT };
 
 /* One incident. `timer` is an index, or ROW_NO_TIMER. */
 struct row {

@@ -10,13 +10,13 @@
 /* The page, in pixels. */
 #define LEFT       150.0
 #define WIDTH      1300.0
-#define RIGHT      30.0
+#define RIGHT      50.0
 #define TOP        60.0
 #define CLOCK_H    18.0
 #define TIMER_STEP 74.0
 #define SLICE_H    26.0
 #define PLOT_H     200.0
-#define LABEL_GAP  11.0  /* the least distance between two labels on a line */
+#define LABEL_GAP  13.0  /* the least distance between two labels on a line */
 #define MAX_ROWS   20000 /* a diagram with more marks than this shows nothing */
 #define MAX_EDGES  360
 
