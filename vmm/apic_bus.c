@@ -51,7 +51,7 @@ static enum apic_result deliver(struct vcpu *vcpu, const struct apic_message *m)
     return APIC_NO_TARGET;
 }
 
-/* 10.6.2.4: the target of the lowest arbitration priority; among equals the one with the lowest number, so
+/* 10.6.2.4: the target of the lowest priority; among equals the one with the lowest number, so
  * that runs repeat. */
 static struct vcpu *lowest_target(struct vm *vm, const struct vcpu *sender, const struct apic_message *m)
 {
@@ -60,7 +60,7 @@ static struct vcpu *lowest_target(struct vm *vm, const struct vcpu *sender, cons
         struct vcpu *v = vm->vcpus[i];
         if (!is_target(v, sender, m) || !lapic_enabled(&v->lapic))
             continue;
-        if (!best || lapic_apr(&v->lapic) < lapic_apr(&best->lapic))
+        if (!best || lapic_ppr(&v->lapic) < lapic_ppr(&best->lapic))
             best = v;
     }
     return best;
@@ -119,6 +119,7 @@ void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int
     if ((offset & 0xf) != 0 || size < 4)
         return;
     struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
+    vcpu->vm->platform.wires_changed = true;
     if (effect.eoi)
         ioapic_eoi(&vcpu->vm->platform.ioapic, effect.eoi_vector);
     if (effect.ipi)

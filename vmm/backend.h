@@ -1,5 +1,5 @@
-/* The one interface between common code and a virtualization backend (VMX, SVM): a const ops table, chosen once at
- * boot. Everything here is neutral; what both backends do is written once, above it.
+/* The one interface between common code and a virtualization backend (VMX, SVM): a const ops table, chosen
+ * once at boot. Everything here is neutral; what both backends do is written once, above it.
  *
  * All calls about a vCPU are made on the processor that runs it, with host interrupts disabled. */
 #ifndef VMM_BACKEND_H
@@ -16,10 +16,27 @@ struct vm;
 
 /* Guest registers that are not in struct vcpu_regs (vmm/vcpu.h). */
 enum guest_reg {
-    REG_CR0, REG_CR2, REG_CR3, REG_CR4, REG_EFER, REG_DR7,
-    REG_STAR, REG_LSTAR, REG_CSTAR, REG_FMASK, REG_KERNEL_GS_BASE,
-    REG_SYSENTER_CS, REG_SYSENTER_ESP, REG_SYSENTER_EIP, REG_PAT, REG_XCR0, REG_DEBUGCTL,
-    REG_GDTR_BASE, REG_GDTR_LIMIT, REG_IDTR_BASE, REG_IDTR_LIMIT,
+    REG_CR0,
+    REG_CR2,
+    REG_CR3,
+    REG_CR4,
+    REG_EFER,
+    REG_DR7,
+    REG_STAR,
+    REG_LSTAR,
+    REG_CSTAR,
+    REG_FMASK,
+    REG_KERNEL_GS_BASE,
+    REG_SYSENTER_CS,
+    REG_SYSENTER_ESP,
+    REG_SYSENTER_EIP,
+    REG_PAT,
+    REG_XCR0,
+    REG_DEBUGCTL,
+    REG_GDTR_BASE,
+    REG_GDTR_LIMIT,
+    REG_IDTR_BASE,
+    REG_IDTR_LIMIT,
     REG_TSC_AUX, /* RDTSCP that does not exit gives it; what it reads without the feature is 0 */
     GUEST_REGS
 };
@@ -28,8 +45,9 @@ enum guest_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_T
 
 struct guest_segment {
     uint16_t selector;
-    uint16_t attr;   /* SDM vol. 3, 24.4.1: bits 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G; bit 8: unusable */
-    uint32_t limit;  /* in bytes */
+    uint16_t attr; /* SDM vol. 3, 24.4.1: bits 3:0 type, 4 S, 6:5 DPL, 7 P, 12 AVL, 13 L, 14 D/B, 15 G; bit 8:
+                      unusable */
+    uint32_t limit; /* in bytes */
     uint64_t base;
 };
 #define SEG_ATTR_UNUSABLE (1u << 8)
@@ -53,20 +71,21 @@ struct hv_ops {
     /* Switches virtualization on (VMXON, EFER.SVME) on the calling processor. */
     bool (*cpu_enable)(char *why, size_t size);
 
-    /* Per VM: nested page tables. map: gpa, hpa and length multiples of 4 KiB; uses 2 MiB pages where alignment allows.
-     * False if memory is out. unmap takes rights away and flushes. */
+    /* Per VM: nested page tables. map: gpa, hpa and length multiples of 4 KiB; uses 2 MiB pages where
+     * alignment allows. False if memory is out. unmap takes rights away and flushes. */
     bool (*vm_init)(struct vm *vm);
     void (*vm_destroy)(struct vm *vm);
     bool (*map)(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigned int rights);
     void (*unmap)(struct vm *vm, uint64_t gpa, uint64_t length);
 
-    /* Per vCPU: its control structure and save areas (false: out of memory); reset puts it into the state after INIT
-     * (SDM vol. 3, table 9-1), except that the caller then sets what its loader wants. */
+    /* Per vCPU: its control structure and save areas (false: out of memory); reset puts it into the state
+     * after INIT (SDM vol. 3, table 9-1), except that the caller then sets what its loader wants. */
     bool (*vcpu_init)(struct vcpu *vcpu);
     void (*vcpu_destroy)(struct vcpu *vcpu);
     void (*vcpu_reset)(struct vcpu *vcpu);
-    /* Before the first run() after another vCPU ran here, and after the last one before another does: loads and saves
-     * what is not switched at every entry (FPU and AVX state, debug registers, FS/GS/syscall MSRs). */
+    /* Before the first run() after another vCPU ran here, and after the last one before another does: loads
+     * and saves what is not switched at every entry (FPU and AVX state, debug registers, FS/GS/syscall MSRs).
+     */
     void (*vcpu_load)(struct vcpu *vcpu);
     void (*vcpu_save)(struct vcpu *vcpu);
 
@@ -75,14 +94,14 @@ struct hv_ops {
     void (*run)(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit);
 
     uint64_t (*get_reg)(struct vcpu *vcpu, enum guest_reg reg);
-    /* The backend keeps its own control bits consistent (CR0/CR4 shadows, EFER.LMA and the entry controls, paging mode
-     * PDPTEs); the caller has checked the value as the processor would. */
+    /* The backend keeps its own control bits consistent (CR0/CR4 shadows, EFER.LMA and the entry controls,
+     * paging mode PDPTEs); the caller has checked the value as the processor would. */
     void (*set_reg)(struct vcpu *vcpu, enum guest_reg reg, uint64_t value);
     void (*get_segment)(struct vcpu *vcpu, enum guest_seg seg, struct guest_segment *out);
     void (*set_segment)(struct vcpu *vcpu, enum guest_seg seg, const struct guest_segment *in);
 
-    /* True if an external interrupt could be taken at the next entry: IF set, no STI or MOV SS shadow, no event
-     * waiting to be injected. */
+    /* True if an external interrupt could be taken at the next entry: IF set, no STI or MOV SS shadow, no
+     * event waiting to be injected. */
     bool (*irq_ready)(struct vcpu *vcpu);
     enum inject_result (*inject_irq)(struct vcpu *vcpu, uint8_t vector);
     /* Takes back an INJECT_OFFERED and a window that was asked for. */
@@ -102,5 +121,6 @@ struct hv_ops {
 };
 
 extern const struct hv_ops vmx_ops;
+extern const struct hv_ops svm_ops;
 
 #endif

@@ -29,6 +29,8 @@ static void claim(struct bus_range *map, unsigned int *used, unsigned int size, 
 void bus_claim_ports(struct bus *bus, const struct bus_range *range)
 {
     claim(bus->ports, &bus->nports, BUS_MAX_PORTS, range);
+    for (uint64_t port = range->base; port < range->base + range->length && port < BUS_FAST_PORTS; port++)
+        bus->port_map[port] = (uint8_t)bus->nports;
 }
 
 void bus_claim_mmio(struct bus *bus, const struct bus_range *range)
@@ -46,17 +48,35 @@ void bus_move_mmio(struct bus *bus, void *self, uint64_t base, bool enabled)
     }
 }
 
-/* The range that holds all of [address, address + size), a vCPU's own before all others; NULL if there is
- * none. */
-static const struct bus_range *find(const struct bus_range *map, unsigned int used, const struct vcpu *vcpu,
-                                    uint64_t address, unsigned int size)
+/* ---- lookup ---- */
+
+enum space { SPACE_PORTS, SPACE_MMIO };
+
+static bool holds(const struct bus_range *r, uint64_t address, unsigned int size)
+{
+    return address >= r->base && r->length >= size && address - r->base <= r->length - size;
+}
+
+/* A guest that calibrates a clock polls a port, and what it measures is the way through here: no search
+ * where devices usually are. */
+static const struct bus_range *find_port(const struct bus *bus, uint64_t port)
+{
+    if (port < BUS_FAST_PORTS)
+        return bus->port_map[port] ? &bus->ports[bus->port_map[port] - 1] : NULL;
+    for (unsigned int i = 0; i < bus->nports; i++)
+        if (holds(&bus->ports[i], port, 1))
+            return &bus->ports[i];
+    return NULL;
+}
+
+/* A vCPU's own range comes before all others. */
+static const struct bus_range *find_mmio(const struct bus *bus, const struct vcpu *vcpu, uint64_t gpa,
+                                         unsigned int size)
 {
     const struct bus_range *found = NULL;
-    for (unsigned int i = 0; i < used; i++) {
-        const struct bus_range *r = &map[i];
-        if (r->off || (r->only && r->only != vcpu))
-            continue;
-        if (address < r->base || r->length < size || address - r->base > r->length - size)
+    for (unsigned int i = 0; i < bus->nmmio; i++) {
+        const struct bus_range *r = &bus->mmio[i];
+        if (r->off || (r->only && r->only != vcpu) || !holds(r, gpa, size))
             continue;
         if (r->only)
             return r;
@@ -65,10 +85,19 @@ static const struct bus_range *find(const struct bus_range *map, unsigned int us
     return found;
 }
 
-static bool takes_whole(const struct bus_range *r, uint64_t address, unsigned int size)
+/* The device that takes all of [address, address + size) at once; NULL if there is none. */
+static const struct bus_range *find(const struct bus *bus, enum space space, const struct vcpu *vcpu,
+                                    uint64_t address, unsigned int size)
 {
-    return r && (r->width == 0 || (size <= r->width && address % size == 0));
+    const struct bus_range *r =
+        space == SPACE_PORTS ? find_port(bus, address) : find_mmio(bus, vcpu, address, size);
+    if (!r || !holds(r, address, size))
+        return NULL;
+    bool whole = r->width == 0 || (size <= r->width && (address & (size - 1)) == 0);
+    return whole ? r : NULL;
 }
+
+/* ---- access ---- */
 
 static uint64_t low_bytes(uint64_t value, unsigned int size)
 {
@@ -77,52 +106,48 @@ static uint64_t low_bytes(uint64_t value, unsigned int size)
 
 /* Halves an access until each piece fits a device: the bytes go out in the order of their addresses, as a bus
  * controller does it for a narrow device. The depth is that of 8 -> 4 -> 2 -> 1. */
-static uint64_t read_pieces(const struct bus_range *map, unsigned int used, struct vcpu *vcpu,
-                            uint64_t address, unsigned int size)
+static uint64_t read_pieces(const struct bus *bus, enum space space, struct vcpu *vcpu, uint64_t address,
+                            unsigned int size)
 {
-    const struct bus_range *r = find(map, used, vcpu, address, size);
-    if (takes_whole(r, address, size))
-        return r->read ? low_bytes(r->read(r->self, vcpu, address - r->base, size), size)
-                       : low_bytes(UINT64_MAX, size);
-    if (size == 1)
-        return 0xff;
+    const struct bus_range *r = find(bus, space, vcpu, address, size);
+    if (r && r->read)
+        return low_bytes(r->read(r->self, vcpu, address - r->base, size), size);
+    if (r || size == 1)
+        return low_bytes(UINT64_MAX, size);
     unsigned int half = size / 2;
-    uint64_t low = read_pieces(map, used, vcpu, address, half);
-    return low | read_pieces(map, used, vcpu, address + half, size - half) << (half * 8);
+    uint64_t low = read_pieces(bus, space, vcpu, address, half);
+    return low | read_pieces(bus, space, vcpu, address + half, size - half) << (half * 8);
 }
 
-static void write_pieces(const struct bus_range *map, unsigned int used, struct vcpu *vcpu, uint64_t address,
+static void write_pieces(const struct bus *bus, enum space space, struct vcpu *vcpu, uint64_t address,
                          unsigned int size, uint64_t value)
 {
-    const struct bus_range *r = find(map, used, vcpu, address, size);
-    if (takes_whole(r, address, size)) {
-        if (r->write)
-            r->write(r->self, vcpu, address - r->base, size, low_bytes(value, size));
-        return;
-    }
-    if (size == 1)
+    const struct bus_range *r = find(bus, space, vcpu, address, size);
+    if (r && r->write)
+        r->write(r->self, vcpu, address - r->base, size, low_bytes(value, size));
+    if (r || size == 1)
         return;
     unsigned int half = size / 2;
-    write_pieces(map, used, vcpu, address, half, value);
-    write_pieces(map, used, vcpu, address + half, size - half, value >> (half * 8));
+    write_pieces(bus, space, vcpu, address, half, value);
+    write_pieces(bus, space, vcpu, address + half, size - half, value >> (half * 8));
 }
 
 uint64_t bus_port_read(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size)
 {
-    return read_pieces(bus->ports, bus->nports, vcpu, port, size);
+    return read_pieces(bus, SPACE_PORTS, vcpu, port, size);
 }
 
 void bus_port_write(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size, uint64_t value)
 {
-    write_pieces(bus->ports, bus->nports, vcpu, port, size, value);
+    write_pieces(bus, SPACE_PORTS, vcpu, port, size, value);
 }
 
 uint64_t bus_mmio_read(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size)
 {
-    return read_pieces(bus->mmio, bus->nmmio, vcpu, gpa, size);
+    return read_pieces(bus, SPACE_MMIO, vcpu, gpa, size);
 }
 
 void bus_mmio_write(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size, uint64_t value)
 {
-    write_pieces(bus->mmio, bus->nmmio, vcpu, gpa, size, value);
+    write_pieces(bus, SPACE_MMIO, vcpu, gpa, size, value);
 }

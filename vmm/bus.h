@@ -29,10 +29,12 @@ struct bus_range {
     bool off;                /* claimed, but not answering now */
 };
 
-#define BUS_MAX_PORTS 32
-#define BUS_MAX_MMIO  16
+#define BUS_MAX_PORTS  32
+#define BUS_MAX_MMIO   16
+#define BUS_FAST_PORTS 0x1000 /* ports below are found without a search: all that a PC without PCI has */
 
 struct bus {
+    uint8_t port_map[BUS_FAST_PORTS]; /* index in ports[] of the range that a port belongs to, plus 1 */
     struct bus_range ports[BUS_MAX_PORTS];
     struct bus_range mmio[BUS_MAX_MMIO];
     unsigned int nports;

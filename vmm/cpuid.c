@@ -7,13 +7,17 @@
 
 /* What is hidden, and why: VMX, SVM (no nesting); MONITOR (MWAIT would hold the processor); x2APIC,
  * TSC-deadline, PCID and INVPCID (not there yet); performance counters, debug store, tracing (leaves 0Ah,
- * 14h: host state); power, thermal and frequency leaves (15H and 16H name a frequency that is not the
- * advertised one); SGX, TSX, memory protection keys, CET, speculation control, RDPID (state or MSRs that
- * nothing switches); states beyond AVX in XCR0, and XSAVES. SDM vol. 2, CPUID; APM vol. 3, appendix E. */
+ * 14h: host state); power and thermal leaves; the host's 15H and 16H (an emulator's name a frequency that is
+ * not the real one: ours tell the measured one); SGX, TSX, memory protection keys, CET, speculation control,
+ * RDPID (state or MSRs that nothing switches); states beyond AVX in XCR0, and XSAVES. SDM vol. 2, CPUID; APM
+ * vol. 3, appendix E. */
 
+#define LEAF_TSC        0x15u
+#define LEAF_FREQUENCY  0x16u
 #define LEAF_HYPERVISOR 0x40000000u
 #define LEAF_EXTENDED   0x80000000u
 #define MAX_BASIC       0x0du
+#define MAX_BASIC_INTEL 0x16u
 #define MAX_EXTENDED    0x80000008u
 #define ANY_SUB         UINT32_MAX
 #define ALL             UINT32_MAX
@@ -59,12 +63,43 @@ static unsigned int id_bits(const struct vm *vm)
     return bits;
 }
 
+/* Only Intel defines leaves 15H and 16H. Every Intel processor of ours has them, whatever the host. */
+static bool is_intel(const uint32_t leaf0[4])
+{
+    return memcmp(&leaf0[CPUID_EBX], "GenuntelineI", 12) == 0;
+}
+
 static void max_basic(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
     (void)vcpu;
     (void)sub;
-    if (out[CPUID_EAX] > MAX_BASIC)
+    if (is_intel(out))
+        out[CPUID_EAX] = MAX_BASIC_INTEL;
+    else if (out[CPUID_EAX] > MAX_BASIC)
         out[CPUID_EAX] = MAX_BASIC;
+}
+
+/* 15H: TSC Hz = crystal Hz * EBX / EAX. A guest that believes it need not calibrate its clocks against each
+ * other, which fails on a busy machine for want of enough reads within a few milliseconds. */
+static void tsc_leaf(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
+{
+    uint64_t hz = vtime_hz(&vcpu->vm->time), crystal = lapic_timer_hz(hz);
+
+    (void)sub;
+    out[CPUID_EAX] = 1;
+    out[CPUID_EBX] = crystal == hz ? 1 : 2;
+    out[CPUID_ECX] = (uint32_t)crystal;
+}
+
+/* 16H: base and maximum frequency of the processor and that of its bus, in MHz. */
+static void frequency_leaf(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
+{
+    uint32_t mhz = (uint32_t)(vtime_hz(&vcpu->vm->time) / 1000000);
+
+    (void)sub;
+    out[CPUID_EAX] = mhz;
+    out[CPUID_EBX] = mhz;
+    out[CPUID_ECX] = (uint32_t)(lapic_timer_hz(vtime_hz(&vcpu->vm->time)) / 1000000);
 }
 
 static void max_extended(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
@@ -210,6 +245,8 @@ static const struct rule rules[] = {
     {0xd, 0, {0, 0, 0, 0}, xsave_main},
     {0xd, 1, {LEAF_D1_EAX, 0, 0, 0}, NULL},
     {0xd, ANY_SUB, {ALL, ALL, ALL, 0}, xsave_component},
+    {LEAF_TSC, ANY_SUB, {0, 0, 0, 0}, tsc_leaf},
+    {LEAF_FREQUENCY, ANY_SUB, {0, 0, 0, 0}, frequency_leaf},
     {LEAF_HYPERVISOR, ANY_SUB, {0, 0, 0, 0}, hypervisor},
     {LEAF_EXTENDED, ANY_SUB, {ALL, ALL, ALL, ALL}, max_extended},
     {0x80000001, ANY_SUB, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, extended_features},
@@ -247,6 +284,14 @@ static void masked_leaf(const struct rule *rule, uint32_t sub, uint32_t out[4])
         out[i] &= rule->mask[i];
 }
 
+static bool is_intel_host(void)
+{
+    uint32_t out[4];
+
+    host_cpuid(0, 0, out);
+    return is_intel(out);
+}
+
 /* Our own leaves answer whatever the host's maximum; the others only up to it. */
 static bool beyond_host(uint32_t leaf)
 {
@@ -255,6 +300,8 @@ static bool beyond_host(uint32_t leaf)
     if (leaf >= LEAF_HYPERVISOR && leaf < LEAF_EXTENDED)
         return false;
     host_cpuid(leaf & LEAF_EXTENDED, 0, max);
+    if (leaf == LEAF_TSC || leaf == LEAF_FREQUENCY)
+        return !is_intel_host();
     return leaf > max[CPUID_EAX];
 }
 

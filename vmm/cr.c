@@ -188,7 +188,8 @@ static bool load_machine_status(struct vcpu *vcpu, uint16_t value)
     return cr_set_cr0(vcpu, (cr0 & ~(bits & ~CR0_PE)) | (value & bits));
 }
 
-void cr_access(struct vcpu *vcpu, const struct exit_record *exit)
+/* What the exit tells of the access must be complete. */
+static void carry_out(struct vcpu *vcpu, const struct exit_record *exit)
 {
     bool ok = true;
 
@@ -203,11 +204,22 @@ void cr_access(struct vcpu *vcpu, const struct exit_record *exit)
     case CR_LMSW:
         ok = load_machine_status(vcpu, exit->u.cr.lmsw);
         break;
+    case CR_UNKNOWN:
+        ASSERT(false);
+        return;
     }
     if (ok)
         vcpu_skip(vcpu, exit->insn_len);
     else
         vcpu_inject_gp(vcpu);
+}
+
+void cr_access(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    struct exit_record known = *exit;
+
+    if (exit->u.cr.access != CR_UNKNOWN || cr_decode(vcpu, &known))
+        carry_out(vcpu, &known);
 }
 
 /* SDM vol. 2, XSETBV; vol. 1, 13.3. Only XCR0 exists; x87 is always on, AVX needs SSE. */

@@ -64,6 +64,10 @@ void cr_access(struct vcpu *vcpu, const struct exit_record *exit);
 /* XSETBV: ECX and EDX:EAX of the vCPU. */
 void cr_xsetbv(struct vcpu *vcpu, unsigned int insn_len);
 
+/* Of an exit with CR_UNKNOWN: decodes the instruction and fills u.cr and insn_len. False: nothing more to do
+ * (SMSW has been carried out, or the instruction faults, or the VM has ended). */
+bool cr_decode(struct vcpu *vcpu, struct exit_record *exit);
+
 /* Set a register as the processor would. False: #GP(0). */
 bool cr_set_cr0(struct vcpu *vcpu, uint64_t value);
 bool cr_set_cr4(struct vcpu *vcpu, uint64_t value);

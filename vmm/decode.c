@@ -1,148 +1,9 @@
 #include "vmm/decode.h"
 
 #include "vmm/backend.h"
+#include "vmm/decode_table.h"
 #include "vmm/string.h"
 #include "vmm/vcpu.h"
-
-/* Where an instruction's operands are (SDM vol. 2, 3.1.1.1 and appendix A). Only memory forms are of
- * interest: an instruction on registers alone cannot have caused a nested page fault. */
-enum form {
-    FORM_NONE,
-    FORM_RM_R,      /* r/m, register */
-    FORM_R_RM,      /* register, r/m */
-    FORM_RM_IMM,    /* r/m, immediate of operand size (at most 32 bits) */
-    FORM_RM_IMM8,   /* r/m, sign-extended byte */
-    FORM_RM,        /* r/m alone */
-    FORM_ACC_MOFFS, /* accumulator, absolute offset */
-    FORM_MOFFS_ACC,
-    FORM_STRING_LOAD,  /* accumulator or port, seg:rSI */
-    FORM_STRING_STORE, /* ES:rDI, accumulator or port */
-    FORM_STRING_MOVE,  /* ES:rDI, seg:rSI */
-    FORM_GROUP,        /* ModRM.reg selects an entry of the group table `op` */
-};
-
-struct opcode {
-    uint8_t form;
-    uint8_t op;     /* enum insn_op, or enum group for FORM_GROUP */
-    uint8_t size;   /* 0: the operand size; 1: a byte */
-    uint8_t source; /* 0: as size; else bytes of the source */
-    bool lockable;
-    bool only64; /* another instruction outside 64-bit mode */
-};
-
-enum group {
-    GROUP_1_BYTE,
-    GROUP_1,
-    GROUP_1_IMM8,
-    GROUP_3_BYTE,
-    GROUP_3,
-    GROUP_4,
-    GROUP_5,
-    GROUP_8,
-    GROUP_11_BYTE,
-    GROUP_11,
-    GROUPS
-};
-
-/* The four r/m forms of one arithmetic row of the opcode map. */
-#define ALU_ROW(row, operation, lock)                                                                        \
-    [(row)*8 + 0] = {.form = FORM_RM_R, .op = (operation), .size = 1, .lockable = (lock)},                   \
-               [(row)*8 + 1] = {.form = FORM_RM_R, .op = (operation), .lockable = (lock)},                   \
-               [(row)*8 + 2] = {.form = FORM_R_RM, .op = (operation), .size = 1},                            \
-               [(row)*8 + 3] = {.form = FORM_R_RM, .op = (operation)}
-
-static const struct opcode one_byte[256] = {
-    ALU_ROW(0, OP_ADD, true),
-    ALU_ROW(1, OP_OR, true),
-    ALU_ROW(2, OP_ADC, true),
-    ALU_ROW(3, OP_SBB, true),
-    ALU_ROW(4, OP_AND, true),
-    ALU_ROW(5, OP_SUB, true),
-    ALU_ROW(6, OP_XOR, true),
-    ALU_ROW(7, OP_CMP, false),
-    [0x63] = {.form = FORM_R_RM, .op = OP_MOVSX, .source = 4, .only64 = true},
-    [0x6c] = {.form = FORM_STRING_STORE, .op = OP_INS, .size = 1},
-    [0x6d] = {.form = FORM_STRING_STORE, .op = OP_INS},
-    [0x6e] = {.form = FORM_STRING_LOAD, .op = OP_OUTS, .size = 1},
-    [0x6f] = {.form = FORM_STRING_LOAD, .op = OP_OUTS},
-    [0x80] = {.form = FORM_GROUP, .op = GROUP_1_BYTE},
-    [0x81] = {.form = FORM_GROUP, .op = GROUP_1},
-    [0x82] = {.form = FORM_NONE}, /* an alias of 80h outside 64-bit mode that no assembler emits */
-    [0x83] = {.form = FORM_GROUP, .op = GROUP_1_IMM8},
-    [0x84] = {.form = FORM_RM_R, .op = OP_TEST, .size = 1},
-    [0x85] = {.form = FORM_RM_R, .op = OP_TEST},
-    [0x86] = {.form = FORM_RM_R, .op = OP_XCHG, .size = 1, .lockable = true},
-    [0x87] = {.form = FORM_RM_R, .op = OP_XCHG, .lockable = true},
-    [0x88] = {.form = FORM_RM_R, .op = OP_MOV, .size = 1},
-    [0x89] = {.form = FORM_RM_R, .op = OP_MOV},
-    [0x8a] = {.form = FORM_R_RM, .op = OP_MOV, .size = 1},
-    [0x8b] = {.form = FORM_R_RM, .op = OP_MOV},
-    [0xa0] = {.form = FORM_ACC_MOFFS, .op = OP_MOV, .size = 1},
-    [0xa1] = {.form = FORM_ACC_MOFFS, .op = OP_MOV},
-    [0xa2] = {.form = FORM_MOFFS_ACC, .op = OP_MOV, .size = 1},
-    [0xa3] = {.form = FORM_MOFFS_ACC, .op = OP_MOV},
-    [0xa4] = {.form = FORM_STRING_MOVE, .op = OP_MOVS, .size = 1},
-    [0xa5] = {.form = FORM_STRING_MOVE, .op = OP_MOVS},
-    [0xaa] = {.form = FORM_STRING_STORE, .op = OP_STOS, .size = 1},
-    [0xab] = {.form = FORM_STRING_STORE, .op = OP_STOS},
-    [0xac] = {.form = FORM_STRING_LOAD, .op = OP_LODS, .size = 1},
-    [0xad] = {.form = FORM_STRING_LOAD, .op = OP_LODS},
-    [0xc6] = {.form = FORM_GROUP, .op = GROUP_11_BYTE},
-    [0xc7] = {.form = FORM_GROUP, .op = GROUP_11},
-    [0xf6] = {.form = FORM_GROUP, .op = GROUP_3_BYTE},
-    [0xf7] = {.form = FORM_GROUP, .op = GROUP_3},
-    [0xfe] = {.form = FORM_GROUP, .op = GROUP_4},
-    [0xff] = {.form = FORM_GROUP, .op = GROUP_5},
-};
-
-/* After 0Fh. */
-static const struct opcode two_byte[256] = {
-    [0xa3] = {.form = FORM_RM_R, .op = OP_BT},
-    [0xab] = {.form = FORM_RM_R, .op = OP_BTS, .lockable = true},
-    [0xb3] = {.form = FORM_RM_R, .op = OP_BTR, .lockable = true},
-    [0xb6] = {.form = FORM_R_RM, .op = OP_MOVZX, .source = 1},
-    [0xb7] = {.form = FORM_R_RM, .op = OP_MOVZX, .source = 2},
-    [0xba] = {.form = FORM_GROUP, .op = GROUP_8},
-    [0xbb] = {.form = FORM_RM_R, .op = OP_BTC, .lockable = true},
-    [0xbe] = {.form = FORM_R_RM, .op = OP_MOVSX, .source = 1},
-    [0xbf] = {.form = FORM_R_RM, .op = OP_MOVSX, .source = 2},
-    [0xc3] = {.form = FORM_RM_R, .op = OP_MOV}, /* MOVNTI */
-};
-
-#define GROUP_1_ROW(f, s)                                                                                    \
-    {                                                                                                        \
-        [0] = {.form = (f), .op = OP_ADD, .size = (s), .lockable = true},                                    \
-        [1] = {.form = (f), .op = OP_OR, .size = (s), .lockable = true},                                     \
-        [2] = {.form = (f), .op = OP_ADC, .size = (s), .lockable = true},                                    \
-        [3] = {.form = (f), .op = OP_SBB, .size = (s), .lockable = true},                                    \
-        [4] = {.form = (f), .op = OP_AND, .size = (s), .lockable = true},                                    \
-        [5] = {.form = (f), .op = OP_SUB, .size = (s), .lockable = true},                                    \
-        [6] = {.form = (f), .op = OP_XOR, .size = (s), .lockable = true},                                    \
-        [7] = {.form = (f), .op = OP_CMP, .size = (s)},                                                      \
-    }
-
-/* SDM vol. 2, table A-6. */
-static const struct opcode groups[GROUPS][8] = {
-    [GROUP_1_BYTE] = GROUP_1_ROW(FORM_RM_IMM, 1),
-    [GROUP_1] = GROUP_1_ROW(FORM_RM_IMM, 0),
-    [GROUP_1_IMM8] = GROUP_1_ROW(FORM_RM_IMM8, 0),
-    [GROUP_3_BYTE] = {[0] = {.form = FORM_RM_IMM, .op = OP_TEST, .size = 1},
-                      [2] = {.form = FORM_RM, .op = OP_NOT, .size = 1, .lockable = true},
-                      [3] = {.form = FORM_RM, .op = OP_NEG, .size = 1, .lockable = true}},
-    [GROUP_3] = {[0] = {.form = FORM_RM_IMM, .op = OP_TEST},
-                 [2] = {.form = FORM_RM, .op = OP_NOT, .lockable = true},
-                 [3] = {.form = FORM_RM, .op = OP_NEG, .lockable = true}},
-    [GROUP_4] = {[0] = {.form = FORM_RM, .op = OP_INC, .size = 1, .lockable = true},
-                 [1] = {.form = FORM_RM, .op = OP_DEC, .size = 1, .lockable = true}},
-    [GROUP_5] = {[0] = {.form = FORM_RM, .op = OP_INC, .lockable = true},
-                 [1] = {.form = FORM_RM, .op = OP_DEC, .lockable = true}},
-    [GROUP_8] = {[4] = {.form = FORM_RM_IMM8, .op = OP_BT},
-                 [5] = {.form = FORM_RM_IMM8, .op = OP_BTS, .lockable = true},
-                 [6] = {.form = FORM_RM_IMM8, .op = OP_BTR, .lockable = true},
-                 [7] = {.form = FORM_RM_IMM8, .op = OP_BTC, .lockable = true}},
-    [GROUP_11_BYTE] = {[0] = {.form = FORM_RM_IMM, .op = OP_MOV, .size = 1}},
-    [GROUP_11] = {[0] = {.form = FORM_RM_IMM, .op = OP_MOV}},
-};
 
 #define REX_B 1u
 #define REX_X 2u
@@ -254,15 +115,15 @@ static uint8_t modrm(struct decoder *d)
 
 static const struct opcode *decode_opcode(struct decoder *d)
 {
-    const struct opcode *map = one_byte;
+    const struct opcode *map = decode_one_byte;
     uint8_t byte = fetch(d);
     if (byte == 0x0f) {
-        map = two_byte;
+        map = decode_two_byte;
         byte = fetch(d);
     }
     const struct opcode *opcode = &map[byte];
     if (opcode->form == FORM_GROUP)
-        opcode = &groups[opcode->op][(modrm(d) >> 3) & 7];
+        opcode = &decode_groups[opcode->op][(modrm(d) >> 3) & 7];
     return opcode;
 }
 
@@ -368,6 +229,34 @@ static void decode_string(enum form form, struct insn *out)
     out->src = form == FORM_STRING_STORE ? acc : mem;
 }
 
+static struct operand rm_register(const struct decoder *d)
+{
+    return (struct operand){OPERAND_REG, (uint8_t)((d->modrm & 7u) | ((d->rex & REX_B) ? 8u : 0u))};
+}
+
+/* MOV to and from control registers: both operands are registers whatever ModRM.mod says (vol. 2, MOV). */
+static void decode_cr(struct decoder *d, enum form form, struct insn *out)
+{
+    const unsigned int number = (modrm(d) >> 3) & 7u;
+    const struct operand cr = {OPERAND_CR, (uint8_t)(number | ((d->rex & REX_R) ? 8u : 0u))};
+    out->dst = form == FORM_CR_LOAD ? cr : rm_register(d);
+    out->src = form == FORM_CR_LOAD ? rm_register(d) : cr;
+    out->size = d->mode == 64 ? 8 : 4;
+}
+
+/* LMSW and SMSW: 16 bits, but for a register that is stored to. */
+static void decode_msw(struct decoder *d, enum form form, struct insn *out)
+{
+    const struct operand mem = {OPERAND_MEM, 0};
+    const bool is_register = modrm(d) >> 6 == 3;
+    if (!is_register)
+        decode_rm(d, out);
+    if (!is_register || form == FORM_MSW_LOAD)
+        out->size = out->source_size = 2;
+    struct operand *operand = form == FORM_MSW_LOAD ? &out->src : &out->dst;
+    *operand = is_register ? rm_register(d) : mem;
+}
+
 static void decode_operands(struct decoder *d, const struct opcode *opcode, struct insn *out)
 {
     const struct operand mem = {OPERAND_MEM, 0}, acc = {OPERAND_REG, GPR_RAX}, imm = {OPERAND_IMM, 0};
@@ -405,6 +294,20 @@ static void decode_operands(struct decoder *d, const struct opcode *opcode, stru
     case FORM_STRING_MOVE:
         decode_string((enum form)opcode->form, out);
         out->rep = d->repeat_prefix;
+        break;
+    case FORM_PLAIN:
+        break;
+    case FORM_PLAIN_1:
+        if ((modrm(d) & 0xc7) != 0xc1)
+            fail(d, DECODE_UNKNOWN);
+        break;
+    case FORM_CR_LOAD:
+    case FORM_CR_STORE:
+        decode_cr(d, (enum form)opcode->form, out);
+        break;
+    case FORM_MSW_LOAD:
+    case FORM_MSW_STORE:
+        decode_msw(d, (enum form)opcode->form, out);
         break;
     case FORM_NONE:
     case FORM_GROUP:

@@ -1,6 +1,6 @@
-/* A decoder for the x86 instructions that reach memory-mapped devices, and for string I/O. Pure: bytes in, a
- * neutral description out. Hostile bytes are the normal case: it reads at most what it is given, and at
- * most 15. */
+/* A decoder for the x86 instructions that reach memory-mapped devices, for string I/O, and for those that
+ * exit by themselves, of which not every processor tells the length. Pure: bytes in, a neutral description
+ * out. Hostile bytes are the normal case: it reads at most what it is given, and at most 15. */
 #ifndef VMM_DECODE_H
 #define VMM_DECODE_H
 
@@ -37,6 +37,20 @@ enum insn_op {
     OP_BTC,
     OP_INS,
     OP_OUTS,
+    OP_HLT,
+    OP_CPUID,
+    OP_RDTSC,
+    OP_RDTSCP,
+    OP_RDMSR,
+    OP_WRMSR,
+    OP_XSETBV,
+    OP_INVD,
+    OP_WBINVD,
+    OP_CLTS,
+    OP_LMSW,
+    OP_SMSW,
+    OP_MOV_FROM_CR,
+    OP_MOV_TO_CR,
     INSN_OPS
 };
 
@@ -46,6 +60,7 @@ enum operand_kind {
     OPERAND_REG,  /* gpr `reg` */
     OPERAND_HIGH, /* AH, CH, DH, BH: bits 15:8 of gpr `reg` */
     OPERAND_IMM,
+    OPERAND_CR, /* control register `reg` */
 };
 
 struct operand {

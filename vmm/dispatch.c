@@ -3,6 +3,7 @@
 #include "vmm/bus.h"
 #include "vmm/cpuid.h"
 #include "vmm/cr.h"
+#include "vmm/decode.h"
 #include "vmm/emulate.h"
 #include "vmm/exit.h"
 #include "vmm/host.h"
@@ -169,6 +170,8 @@ static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
 static const struct {
     const char *name;
     exit_fn handle;
+    uint8_t
+        insn; /* enum insn_op of the instruction that is skipped; 0 (OP_MOV, which is none of them): none */
 } exits[EXIT_KINDS] = {
     [EXIT_INTERRUPT] = {"interrupt", exit_seen},
     [EXIT_NMI] = {"nmi", exit_seen},
@@ -181,21 +184,21 @@ static const struct {
     [EXIT_SIPI] = {"sipi", exit_unexpected},
     [EXIT_SMI] = {"smi", exit_unexpected},
     [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch},
-    [EXIT_HLT] = {"hlt", exit_hlt},
+    [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT},
     [EXIT_PAUSE] = {"pause", exit_skip},
-    [EXIT_CPUID] = {"cpuid", exit_cpuid},
-    [EXIT_RDTSC] = {"rdtsc", exit_rdtsc},
-    [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc},
+    [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID},
+    [EXIT_RDTSC] = {"rdtsc", exit_rdtsc, OP_RDTSC},
+    [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc, OP_RDTSCP},
     [EXIT_RDPMC] = {"rdpmc", exit_protection}, /* no performance counters (leaf 0Ah is zero) */
-    [EXIT_RDMSR] = {"rdmsr", exit_rdmsr},
-    [EXIT_WRMSR] = {"wrmsr", exit_wrmsr},
+    [EXIT_RDMSR] = {"rdmsr", exit_rdmsr, OP_RDMSR},
+    [EXIT_WRMSR] = {"wrmsr", exit_wrmsr, OP_WRMSR},
     [EXIT_IO] = {"io", exit_io},
     [EXIT_MMIO] = {"mmio", emulate_mmio},
     [EXIT_CR_ACCESS] = {"cr-access", cr_access},
     [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected},
-    [EXIT_XSETBV] = {"xsetbv", exit_xsetbv},
-    [EXIT_INVD] = {"invd", exit_skip},     /* the caches are the host's and coherent: */
-    [EXIT_WBINVD] = {"wbinvd", exit_skip}, /* there is nothing to write back for */
+    [EXIT_XSETBV] = {"xsetbv", exit_xsetbv, OP_XSETBV},
+    [EXIT_INVD] = {"invd", exit_skip, OP_INVD},       /* the caches are the host's and coherent: */
+    [EXIT_WBINVD] = {"wbinvd", exit_skip, OP_WBINVD}, /* there is nothing to write back for */
     [EXIT_INVLPG] = {"invlpg", exit_unexpected},
     [EXIT_MONITOR] = {"monitor", exit_undefined}, /* CPUID does not offer it */
     [EXIT_MWAIT] = {"mwait", exit_undefined},
@@ -211,8 +214,11 @@ const char *exit_kind_name(enum exit_kind kind)
     return (unsigned int)kind < EXIT_KINDS && exits[kind].name ? exits[kind].name : "?";
 }
 
-void dispatch_exit(struct vcpu *vcpu, const struct exit_record *exit)
+void dispatch_exit(struct vcpu *vcpu, struct exit_record *exit)
 {
     ASSERT((unsigned int)exit->kind < EXIT_KINDS && exits[exit->kind].handle);
+    if (exit->insn_len == 0 && exits[exit->kind].insn &&
+        !exit_insn_length(vcpu, exit, exits[exit->kind].insn))
+        return;
     exits[exit->kind].handle(vcpu, exit);
 }

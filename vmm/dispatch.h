@@ -5,8 +5,9 @@
 struct vcpu;
 struct exit_record;
 
-/* Handles one exit. Called by the run loop, the VM's time advanced to this exit. Afterwards the VM may have
- * ended or asked for a reset, and the vCPU may have halted. */
-void dispatch_exit(struct vcpu *vcpu, const struct exit_record *exit);
+/* Handles one exit; completes the record where the processor told too little. Called by the run loop, the
+ * VM's time advanced to this exit. Afterwards the VM may have ended or asked for a reset, and the vCPU may
+ * have halted. */
+void dispatch_exit(struct vcpu *vcpu, struct exit_record *exit);
 
 #endif

@@ -1,5 +1,5 @@
-/* The neutral exit record: what a guest's exit was, in words that no vendor owns. A backend fills it (arch/x86/vmx,
- * arch/x86/svm) before any common code sees the exit; vmm/dispatch.c acts on it. */
+/* The neutral exit record: what a guest's exit was, in words that no vendor owns. A backend fills it
+ * (arch/x86/vmx, arch/x86/svm) before any common code sees the exit; vmm/dispatch.c acts on it. */
 #ifndef VMM_EXIT_H
 #define VMM_EXIT_H
 
@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 enum exit_kind {
-    EXIT_INTERRUPT,      /* a host interrupt (already taken by the host's IDT when run() returns) */
-    EXIT_NMI,            /* a host NMI or machine check (already handled) */
-    EXIT_DEADLINE,       /* the backend's own deadline timer (VMX preemption timer) */
-    EXIT_IRQ_WINDOW,     /* the guest can take an interrupt now */
+    EXIT_INTERRUPT,  /* a host interrupt (already taken by the host's IDT when run() returns) */
+    EXIT_NMI,        /* a host NMI or machine check (already handled) */
+    EXIT_DEADLINE,   /* the backend's own deadline timer (VMX preemption timer) */
+    EXIT_IRQ_WINDOW, /* the guest can take an interrupt now */
     EXIT_NMI_WINDOW,
-    EXIT_EXCEPTION,      /* an intercepted exception, to be reflected: u.exception. The backend intercepts #DB and #AC lest
-                          * their delivery loop for ever, and may have queued it already: reflecting it changes nothing */
+    EXIT_EXCEPTION, /* an intercepted exception, to be reflected: u.exception. The backend intercepts #DB and
+                     * #AC lest their delivery loop for ever, and may have queued it already: reflecting it
+                     * changes nothing */
     EXIT_TRIPLE_FAULT,
     EXIT_INIT,
     EXIT_SIPI,
@@ -25,11 +26,11 @@ enum exit_kind {
     EXIT_RDTSC,
     EXIT_RDTSCP,
     EXIT_RDPMC,
-    EXIT_RDMSR,          /* u.msr */
-    EXIT_WRMSR,          /* u.msr */
-    EXIT_IO,             /* u.io */
-    EXIT_MMIO,           /* a nested page fault: u.mmio */
-    EXIT_CR_ACCESS,      /* u.cr: a MOV to or from CR0, CR4, CR8, CLTS, LMSW */
+    EXIT_RDMSR,     /* u.msr */
+    EXIT_WRMSR,     /* u.msr */
+    EXIT_IO,        /* u.io */
+    EXIT_MMIO,      /* a nested page fault: u.mmio */
+    EXIT_CR_ACCESS, /* u.cr: a MOV to or from CR0, CR4, CR8, CLTS, LMSW */
     EXIT_DR_ACCESS,
     EXIT_XSETBV,
     EXIT_INVD,
@@ -37,47 +38,48 @@ enum exit_kind {
     EXIT_INVLPG,
     EXIT_MONITOR,
     EXIT_MWAIT,
-    EXIT_DESCRIPTOR,     /* LGDT, SIDT and so on, never asked for */
-    EXIT_HYPERCALL,      /* VMCALL, VMMCALL */
-    EXIT_VIRT_INSN,      /* VMX or SVM instructions, and others that the virtual processor has not got: #UD */
-    EXIT_ENTRY_FAILED,   /* the processor refused the guest's state */
-    EXIT_UNEXPECTED,     /* anything never asked for: ends the VM with a dump */
+    EXIT_DESCRIPTOR,   /* LGDT, SIDT and so on, never asked for */
+    EXIT_HYPERCALL,    /* VMCALL, VMMCALL */
+    EXIT_VIRT_INSN,    /* VMX or SVM instructions, and others that the virtual processor has not got: #UD */
+    EXIT_ENTRY_FAILED, /* the processor refused the guest's state */
+    EXIT_UNEXPECTED,   /* anything never asked for: ends the VM with a dump */
     EXIT_KINDS
 };
 
-/* Values of u.cr.access. */
-enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW };
+/* Values of u.cr.access. CR_UNKNOWN: the processor tells no more than the register; common code decodes the
+ * instruction (vmm/cr_insn.c). */
+enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW, CR_UNKNOWN };
 
 struct exit_record {
     enum exit_kind kind;
-    uint32_t raw_reason;      /* the vendor's number, for dumps and counters */
+    uint32_t raw_reason; /* the vendor's number, for dumps and counters */
     uint64_t raw_qualification;
-    const char *raw_name;     /* the vendor's name of the reason, for dumps */
-    uint8_t insn_len;         /* length of the exiting instruction, 0 if the processor does not tell */
-    bool irq_taken;           /* an interrupt offered by inject_irq() and not taken at once has been taken now */
+    const char *raw_name; /* the vendor's name of the reason, for dumps */
+    uint8_t insn_len;     /* length of the exiting instruction, 0 if the processor does not tell */
+    bool irq_taken;       /* an interrupt offered by inject_irq() and not taken at once has been taken now */
     union {
         struct {
             uint16_t port;
-            uint8_t size;     /* 1, 2, 4 */
+            uint8_t size; /* 1, 2, 4 */
             bool in;
-            bool string;      /* INS/OUTS: the decoder works out the rest */
+            bool string; /* INS/OUTS: the decoder works out the rest */
             bool rep;
         } io;
         struct {
             uint64_t gpa;
             bool write;
             bool fetch;
-            bool in_walk;     /* the access was the processor's own, to a guest paging structure */
+            bool in_walk; /* the access was the processor's own, to a guest paging structure */
         } mmio;
         struct {
             uint32_t index;
-            uint64_t value;   /* WRMSR: EDX:EAX */
+            uint64_t value; /* WRMSR: EDX:EAX */
         } msr;
         struct {
-            uint8_t cr;       /* 0, 3, 4, 8 */
-            uint8_t access;   /* enum cr_access */
-            uint8_t gpr;      /* number of the general register */
-            uint16_t lmsw;    /* LMSW's source */
+            uint8_t cr;     /* 0, 3, 4, 8 */
+            uint8_t access; /* enum cr_access */
+            uint8_t gpr;    /* number of the general register */
+            uint16_t lmsw;  /* LMSW's source */
         } cr;
         struct {
             uint8_t vector;

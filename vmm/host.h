@@ -20,15 +20,16 @@ uint64_t host_boot_seconds(void);
 /* CPUID of the calling processor: out is EAX, EBX, ECX, EDX. */
 void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]);
 
-/* n contiguous zeroed 4 KiB pages, aligned to `align` bytes (a power of two >= 4096). NULL when memory is out. */
+/* n contiguous zeroed 4 KiB pages, aligned to `align` bytes (a power of two >= 4096). NULL when memory is
+ * out. */
 void *host_alloc_pages(size_t n, size_t align);
 void host_free_pages(void *p, size_t n);
 /* Physical address of hypervisor memory got from host_alloc_pages. */
 uint64_t host_phys(const void *p);
 
-/* The VM's next real deadline is now `rt` (RT_NEVER: none). Goes to the time coordinator of this processor, which arms
- * the physical timer if the earliest deadline changed. Returns the earliest deadline of the processor: the RT at which
- * the guest must be out again. */
+/* The VM's next real deadline is now `rt` (RT_NEVER: none). Goes to the time coordinator of this processor,
+ * which arms the physical timer if the earliest deadline changed. Returns the earliest deadline of the
+ * processor: the RT at which the guest must be out again. */
 uint64_t host_deadline(struct vm *vm, uint64_t rt);
 
 /* One line "escapement: ..." on the console (no newline in fmt). Any context. */
@@ -44,7 +45,8 @@ void host_console_putc(struct vm *vm, uint8_t byte);
 
 /* snprintf of the kernel: %s %c %d %i %u %x %X %p %% with width, 0, -, and l/ll/z. */
 int host_snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args) __attribute__((format(printf, 3, 0)));
+int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Our own invariants only, never a guest's doing. Stops the machine with a dump; debug kernels only. */
 _Noreturn void host_assert_failed(const char *expr, const char *file, int line);

@@ -48,6 +48,20 @@ static bool fetch_piece(struct vcpu *vcpu, uint64_t linear, struct code *code, s
     return true;
 }
 
+const uint8_t *insn_code(struct vcpu *vcpu, size_t length)
+{
+    const uint64_t linear = code_linear(vcpu, guest_mode(vcpu));
+    struct walk_regs regs;
+    struct fault fault;
+    uint64_t gpa;
+
+    walk_regs_get(vcpu, &regs);
+    if (linear % PAGE_SIZE > PAGE_SIZE - length ||
+        !walk(vcpu->vm, &regs, linear, ACCESS_FETCH | guest_user(vcpu), &gpa, &fault))
+        return NULL;
+    return vm_ram(vcpu->vm, gpa, length);
+}
+
 static void refuse(struct vcpu *vcpu, const struct code *code)
 {
     char text[3 * INSN_MAX_LENGTH + 1];

@@ -3,6 +3,7 @@
 #define VMM_INSN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "vmm/decode.h"
@@ -13,6 +14,9 @@ struct vcpu;
 /* Fetches and decodes the instruction at RIP. False: it has been dealt with (a fault injected, or the VM
  * ended with the bytes that no one here knows); nothing more to do. */
 bool insn_fetch(struct vcpu *vcpu, struct insn *insn);
+
+/* The `length` bytes at RIP in the guest's RAM; NULL if they are not in one page of it. Injects nothing. */
+const uint8_t *insn_code(struct vcpu *vcpu, size_t length);
 
 /* A register operand of 1, 2, 4 or 8 bytes. Writes of 4 bytes clear bits 63:32 (SDM vol. 1, 3.4.1.1). */
 uint64_t insn_reg_read(const struct vcpu *vcpu, struct operand operand, unsigned int size);

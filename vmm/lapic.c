@@ -51,7 +51,7 @@ void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, co
     memset(l, 0, sizeof *l);
     l->id = (uint8_t)vcpu_index;
     l->bsp = vcpu_index == 0;
-    lapic_timer_init(&l->timer, time, LAPIC_TIMER_HZ, tsc, &timer_ops, l, vcpu_index);
+    lapic_timer_init(&l->timer, time, lapic_timer_hz(vtime_hz(time)), tsc, &timer_ops, l, vcpu_index);
     lapic_reset(l);
 }
 
@@ -124,7 +124,7 @@ uint8_t lapic_ppr(const struct lapic *l)
     return (l->tpr & CLASS) >= (isrv & CLASS) ? l->tpr : isrv & CLASS;
 }
 
-/* 10.6.2.4 (figure "arbitration priority register"; only the P6 family had the register). */
+/* 10.6.2.4, "arbitration priority register" */
 uint8_t lapic_apr(const struct lapic *l)
 {
     int served = highest(l->isr);

@@ -15,10 +15,13 @@
 #include "timers/vtime.h"
 #include "vmm/apic_message.h"
 
-/* The timer's input clock before the divider, Hz: the "bus clock" that Linux measures in its calibration. An
- * exact round figure; a 32-bit count of it lasts 43 s undivided, and its unit of 10 ns is finer than any
- * guest asks for. */
-#define LAPIC_TIMER_HZ 100000000ull
+/* The timer's input clock before the divider, Hz: the "core crystal clock" that CPUID leaf 15H advertises
+ * (SDM vol. 3, 10.5.4), in 32 bits there. It is the TSC's own frequency, or half of it above 4.29 GHz: so the
+ * leaf tells both exactly, and a guest that calibrates instead finds a round ratio. */
+static inline uint64_t lapic_timer_hz(uint64_t tsc_hz)
+{
+    return tsc_hz <= UINT32_MAX ? tsc_hz : tsc_hz / 2;
+}
 
 /* Integrated APIC, LVT entries 0..5 (no CMCI), no EOI-broadcast suppression. */
 #define LAPIC_VERSION 0x00050014u
@@ -152,8 +155,10 @@ uint8_t lapic_ack(struct lapic *l);
 
 /* Is this APIC a target of the message's destination field? (10.6.2) */
 bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical);
-/* Priority for lowest-priority arbitration (10.6.2.4): the smallest wins. */
-uint8_t lapic_apr(const struct lapic *l);
+/* The processor priority, TPR or what is in service (10.8.3.1). Of the targets of a lowest-priority message
+ * the one with the smallest takes it (10.6.2.4): the P6 family's APR is gone, and chip sets go by what
+ * processors do now. */
+uint8_t lapic_ppr(const struct lapic *l);
 
 /* A LINT pin (0, 1) changes. True if the pin's LVT entry now asks for an NMI (fixed interrupts it takes in
  * itself; ExtINT is not latched: ask lapic_extint_open). */

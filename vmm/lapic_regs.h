@@ -13,7 +13,8 @@ static inline uint8_t lapic_lvt_mode(uint32_t lvt)
     return (lvt >> 8) & 7;
 }
 
-uint8_t lapic_ppr(const struct lapic *l);
+/* The P6 family's arbitration priority, a register to read only. */
+uint8_t lapic_apr(const struct lapic *l);
 /* Sets an ESR bit and sends the error interrupt. */
 void lapic_error(struct lapic *l, uint32_t error);
 /* Ends the interrupt in service; true if its vector must be broadcast to the IOAPIC. */

@@ -12,11 +12,11 @@ struct vm;
 /* Loads vm->config's images. The kind is told by content, in this order: Linux bzImage, multiboot 1, PVH ELF,
  * flat real-mode image (512 bytes and more with the boot signature 55AAh at 510).
  *
- * Called at the VM's start and at each restart, after hv->vcpu_reset() of every vCPU, host interrupts
- * disabled or the VM not yet visible. Uses vm->config, vm->ram, vm->nvcpus and vm->vcpus[0] only; the images
- * stay untouched. Writes the firmware's tables too (vmm/firmware.h). Every byte that the guest may rely on is
- * written; the rest of RAM is left as it was. Sets vcpus[0]'s registers, segments and control registers
- * through `hv`; vcpu->state is the caller's.
+ * Called at the VM's start and at each restart, after platform_init() or platform_reset() and
+ * hv->vcpu_reset() of every vCPU, before any of them runs. Uses vm->config, vm->ram, vm->nvcpus, vm->vcpus[0]
+ * and the IOAPIC's id; the images stay untouched. Writes the firmware's tables too (vmm/firmware.h). Every
+ * byte that the guest may rely on is written; the rest of RAM is left as it was. Sets vcpus[0]'s registers,
+ * segments and control registers through `hv`; vcpu->state is the caller's.
  *
  * On failure: false, and in why (n bytes) one clause that names the image and what is wrong with it, with
  * figures. */

@@ -64,7 +64,7 @@ static uint64_t min(uint64_t a, uint64_t b)
 static bool entry_low(const struct load_space *s, uint64_t base, uint64_t end, uint64_t size, uint64_t align,
                       uint64_t *out)
 {
-    uint64_t at = align_up(base, align);
+    uint64_t at = base < end ? align_up(base, align) : end;
 
     while (at < end && size <= end - at) {
         const struct load_span *o = overlapped(s, at, at + size);

@@ -40,6 +40,9 @@
 #define MSR_GS_BASE         0xc0000101u
 #define MSR_KERNEL_GS_BASE  0xc0000102u
 #define MSR_TSC_AUX         0xc0000103u
+#define MSR_SYSCFG          0xc0010010u
+#define MSR_HWCR            0xc0010015u
+#define MSR_NB_CFG          0xc001001fu
 
 /* IA32_MISC_ENABLE: fast strings on; no branch trace store, no PEBS. */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
@@ -61,9 +64,13 @@
 
 #define MCG_STATUS_BITS 7ull
 
+/* The TSC counts at one rate in all states. */
+#define HWCR_TSC_FREQ_SEL (1ull << 24)
+
 struct msr {
     uint32_t first, last;
-    bool (*read)(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value);
+    bool (*read)(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
+                 uint64_t *value); /* NULL: write-only */
     bool (*write)(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
                   uint64_t value); /* NULL: read-only */
     uint64_t arg; /* read_constant: the value; *_reg: enum guest_reg; *_base: enum guest_seg */
@@ -245,6 +252,15 @@ static bool write_memory(struct vcpu *vcpu, const struct msr *msr, uint32_t inde
     return true;
 }
 
+/* RDTSCP and RDPID read it in the processor. */
+static bool write_tsc_aux(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
+{
+    if (!write_memory(vcpu, msr, index, value))
+        return false;
+    hv->set_reg(vcpu, REG_TSC_AUX, value);
+    return true;
+}
+
 /* What would change CPUID, or is said not to be there, stays; Linux only ever sets fast strings. */
 static bool write_misc_enable(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
 {
@@ -306,7 +322,11 @@ static const struct msr msrs[] = {
     {MSR_FS_BASE, MSR_FS_BASE, read_base, write_base, SEG_FS},
     {MSR_GS_BASE, MSR_GS_BASE, read_base, write_base, SEG_GS},
     {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, read_reg, write_reg_canonical, REG_KERNEL_GS_BASE},
-    {MSR_TSC_AUX, MSR_TSC_AUX, read_memory, write_memory, UINT32_MAX},
+    {MSR_TSC_AUX, MSR_TSC_AUX, read_memory, write_tsc_aux, UINT32_MAX},
+    /* AMD's (BKDG, PPR): Linux reads these three and sets bits in two of them where CPUID names AMD. */
+    {MSR_SYSCFG, MSR_SYSCFG, read_constant, write_ignored, 0},
+    {MSR_HWCR, MSR_HWCR, read_constant, write_ignored, HWCR_TSC_FREQ_SEL},
+    {MSR_NB_CFG, MSR_NB_CFG, read_constant, write_ignored, 0},
 };
 
 static const struct msr *find(uint32_t index)
@@ -337,10 +357,11 @@ bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
 {
     const struct msr *msr = find(index);
 
-    if (msr && msr->read)
-        return msr->read(vcpu, msr, index, value);
+    if (msr)
+        return msr->read && msr->read(vcpu, msr, index, value);
     vcpu->msr.unknown_reads++;
-    host_log_vm(vcpu->vm, "vcpu %u: rdmsr %x: no such register, #GP", vcpu->id, index);
+    if (vcpu->trace_exits)
+        host_log_vm(vcpu->vm, "vcpu %u: rdmsr %x: no such register, #GP", vcpu->id, index);
     return false;
 }
 
@@ -348,11 +369,12 @@ bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
 {
     const struct msr *msr = find(index);
 
-    if (msr && msr->write)
-        return msr->write(vcpu, msr, index, value);
+    if (msr)
+        return msr->write && msr->write(vcpu, msr, index, value);
     vcpu->msr.unknown_writes++;
-    host_log_vm(vcpu->vm, "vcpu %u: wrmsr %x = %llx: no such register, #GP", vcpu->id, index,
-                (unsigned long long)value);
+    if (vcpu->trace_exits)
+        host_log_vm(vcpu->vm, "vcpu %u: wrmsr %x = %llx: no such register, #GP", vcpu->id, index,
+                    (unsigned long long)value);
     return false;
 }
 

@@ -64,13 +64,12 @@ static unsigned int at_priority(const struct pic *c, unsigned int distance)
  * mode". */
 static int resolve(const struct pic *c, bool cascade)
 {
-    if (!c->initialised)
+    uint8_t open = (uint8_t)(requests(c, cascade) & ~c->imr);
+    if (!c->initialised || open == 0)
         return -1;
     uint8_t in_service = c->special_mask ? (uint8_t)(c->isr & ~c->imr) : c->isr;
-    unsigned int wanted = priority(c, (uint8_t)(requests(c, cascade) & ~c->imr));
+    unsigned int wanted = priority(c, open);
     unsigned int served = priority(c, in_service);
-    if (wanted == LEVELS)
-        return -1;
     unsigned int irq = at_priority(c, wanted);
     /* Special fully nested: a slave in service does not lock itself out of the master. */
     bool again = c->nested && cascade && irq == PIC_CASCADE && wanted == served;

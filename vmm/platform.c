@@ -48,13 +48,20 @@ static void move_lapic(struct vcpu *vcpu)
     bus_move_mmio(&vcpu->vm->bus, l, l->apic_base & APIC_BASE_ADDR, lapic_hw_enabled(l));
 }
 
+static void ioapic_page_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size,
+                              uint64_t value)
+{
+    ioapic_mmio_write(self, vcpu, offset, size, value);
+    vcpu->vm->platform.wires_changed = true;
+}
+
 static void claim_mmio(struct vm *vm)
 {
     bus_claim_mmio(&vm->bus, &(struct bus_range){.base = IOAPIC_BASE,
                                                  .length = IOAPIC_LENGTH,
                                                  .width = 4,
                                                  .read = ioapic_mmio_read,
-                                                 .write = ioapic_mmio_write,
+                                                 .write = ioapic_page_write,
                                                  .self = &vm->platform.ioapic,
                                                  .name = "ioapic"});
     for (unsigned int i = 0; i < vm->nvcpus; i++)
@@ -114,10 +121,15 @@ bool platform_write_apic_base(struct vcpu *vcpu, uint64_t value)
     if (value >> vcpu->vm->phys_bits != 0 || !lapic_write_base(&vcpu->lapic, value))
         return false;
     move_lapic(vcpu);
+    vcpu->vm->platform.wires_changed = true;
     return true;
 }
 
 void platform_poll(struct vm *vm)
 {
-    uart_poll(&vm->platform.uart);
+    struct platform *p = &vm->platform;
+    uart_poll(&p->uart);
+    if (p->wires_changed)
+        pit_listen(&p->pit);
+    p->wires_changed = false;
 }

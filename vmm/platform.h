@@ -33,6 +33,7 @@ struct platform {
     uint8_t port92;
     uint8_t reset_control; /* port CF9h */
     bool intr;             /* the PIC's INT output, as last given to the LINT0 pins */
+    bool wires_changed;    /* a controller was written to: a masked line may be open now */
     bool retrace;          /* VGA status: changes at each read, so that nobody waits for it in vain */
     uint8_t crtc_index;
     uint8_t crtc[256]; /* VGA CRTC registers, cursor position included: memory only */

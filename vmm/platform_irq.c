@@ -63,6 +63,7 @@ void platform_sync_intr(struct vm *vm)
 {
     struct platform *p = &vm->platform;
     bool level = pic_output(&p->pic);
+    p->wires_changed = true;
     if (level == p->intr)
         return;
     p->intr = level;
@@ -138,7 +139,7 @@ int platform_pending(struct vcpu *vcpu, bool *from_pic)
 {
     int vector = lapic_pending(&vcpu->lapic);
     *from_pic = false;
-    if (vector >= 0 || !extint_open(vcpu))
+    if (vector >= 0 || !vcpu->vm->platform.intr || !extint_open(vcpu))
         return vector;
     vector = pic_pending(&vcpu->vm->platform.pic);
     *from_pic = vector >= 0;

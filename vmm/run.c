@@ -13,11 +13,12 @@
  * exit (DESIGN.md 3). */
 
 /* A VM's time begins with its first entry. */
-static void start_time(struct vm *vm)
+static void start_time(struct vm *vm, uint64_t now)
 {
     if (vm->started)
         return;
     vm->started = true;
+    vtime_latch(&vm->time, now);
     vtime_unpause(&vm->time);
 }
 
@@ -111,12 +112,27 @@ static void trace_exit(const struct vcpu *vcpu, const struct exit_record *exit)
              (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
 }
 
+/* RDTSC needs no exit while AT keeps to a line of slope one, and it does until the next deadline (DESIGN.md
+ * 2.10). */
+static void choose_tsc(struct vcpu *vcpu)
+{
+    const struct vm *vm = vcpu->vm;
+    struct vcpu_tsc tsc = {0};
+
+    tsc.free = !vm->config.time.strict && vtime_line(&vm->time, &tsc.line);
+    tsc.offset = tsc.free ? tsc.line + vcpu->tsc.offset : 0;
+    if (tsc.free != vcpu->free_tsc.free || tsc.offset != vcpu->free_tsc.offset)
+        hv->set_tsc(vcpu, !tsc.free, tsc.offset);
+    vcpu->free_tsc = tsc;
+}
+
 /* Enters the guest until `deadline` at the latest, and carries out its exit. Returns RT after it. */
 static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
 {
     struct exit_record exit;
     uint64_t now;
 
+    choose_tsc(vcpu);
     hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
     /* Before anything else can come in between and be acknowledged in its place. */
@@ -126,6 +142,10 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
     }
     now = host_now();
     advance(vcpu->vm, now);
+    /* Past the deadline the guest may have seen more of its TSC than AT allows: AT follows before anything is
+     * answered. */
+    if (now >= deadline && vcpu->free_tsc.free)
+        vtime_shown(&vcpu->vm->time, now + vcpu->free_tsc.line);
     if (vcpu->trace_exits)
         trace_exit(vcpu, &exit);
     dispatch_exit(vcpu, &exit);
@@ -156,25 +176,6 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     }
 }
 
-/* What the VM's time has to know about why the vCPU is off the processor. */
-static void leave(struct vcpu *vcpu, enum run_stop stop)
-{
-    struct vtime *time = &vcpu->vm->time;
-
-    switch (stop) {
-    case RUN_PREEMPTED:
-    case RUN_RESET:
-        vtime_vcpu_stop(time, vcpu->id);
-        break;
-    case RUN_HALTED:
-        vtime_vcpu_halt(time, vcpu->id);
-        break;
-    case RUN_ENDED:
-        vtime_vcpu_off(time, vcpu->id);
-        break;
-    }
-}
-
 enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
@@ -183,14 +184,26 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 
     if (vcpu->state == VCPU_OFF || vcpu->state == VCPU_WAIT_SIPI)
         return RUN_HALTED;
-    advance(vm, now);
-    start_time(vm);
+    start_time(vm, now);
     vtime_vcpu_run(&vm->time, vcpu->id);
-    hv->vcpu_load(vcpu);
+    if (!vcpu->loaded)
+        hv->vcpu_load(vcpu);
+    vcpu->loaded = true;
     stop = loop(vcpu, now, until);
-    hv->vcpu_save(vcpu);
-    leave(vcpu, stop);
+    if (stop == RUN_HALTED)
+        vtime_vcpu_halt(&vm->time, vcpu->id);
     return stop;
+}
+
+void vcpu_put(struct vcpu *vcpu)
+{
+    if (vcpu->loaded)
+        hv->vcpu_save(vcpu);
+    vcpu->loaded = false;
+    if (vcpu->vm->state != VM_RUNNING)
+        vtime_vcpu_off(&vcpu->vm->time, vcpu->id);
+    else if (vcpu->state == VCPU_RUNNABLE)
+        vtime_vcpu_stop(&vcpu->vm->time, vcpu->id);
 }
 
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now)

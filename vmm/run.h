@@ -14,9 +14,17 @@ enum run_stop {
     RUN_RESET,     /* its VM is to be restarted from its images: the caller does it (vm_restart) */
 };
 
-/* Enters the guest again and again until one of the above. Tells the VM's time about running and stopping
- * (vtime_vcpu_run and so on). Called by the scheduler, host interrupts disabled. `until`: RT. */
+/* Enters the guest again and again until one of the above. Called by the scheduler, host interrupts disabled.
+ * `until`: RT, the end of its slice. Another VM's deadline ends the run too (what host_deadline() answers);
+ * the VM's own is served here and must not be in `until`: it would be taken for the loss of the processor. If
+ * others had the processor since the vCPU could have run, the caller has told its VM's time (vtime_latch):
+ * that gap is lag. The vCPU stays in the processor until vcpu_put(). */
 enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
+
+/* Another vCPU is about to run here, or this one has ended: its state leaves the processor, and unless it
+ * waits for an interrupt its VM's time learns that it has lost the processor, at the moment its last run
+ * stopped. */
+void vcpu_put(struct vcpu *vcpu);
 
 /* For a halted vCPU: delivers what is due at RT `now`; true if it is (now) runnable. */
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now);

@@ -128,18 +128,20 @@ void uart_reset(struct uart *u)
     u->dlm = DIVISOR >> 8;
     u->thre_irq = false;
     u->held = false;
+    u->tx_count = 0;
     clear_rx(u);
     update_irq(u);
 }
 
-static unsigned int rx_size(const struct uart *u)
+/* Of each FIFO; without them there are only RBR and THR. */
+static unsigned int fifo_size(const struct uart *u)
 {
     return u->fcr & FCR_ENABLE ? UART_FIFO_SIZE : 1;
 }
 
 static bool push(struct uart *u, uint8_t byte)
 {
-    if (u->count >= rx_size(u))
+    if (u->count >= fifo_size(u))
         return false;
     u->fifo[(u->head + u->count) % UART_FIFO_SIZE] = byte;
     u->count++;
@@ -148,7 +150,7 @@ static bool push(struct uart *u, uint8_t byte)
 
 bool uart_room(const struct uart *u)
 {
-    return !(u->mcr & MCR_LOOP) && u->count < rx_size(u);
+    return !(u->mcr & MCR_LOOP) && u->count < fifo_size(u);
 }
 
 bool uart_receive(struct uart *u, uint8_t byte)
@@ -160,17 +162,30 @@ bool uart_receive(struct uart *u, uint8_t byte)
     return true;
 }
 
+/* Sends what waits, as far as the console has room. */
+static void drain(struct uart *u)
+{
+    unsigned int sent = 0;
+
+    while (sent < u->tx_count && host_console_ready(u->vm))
+        host_console_putc(u->vm, u->tx[sent++]);
+    u->tx_count = (uint8_t)(u->tx_count - sent);
+    memmove(u->tx, u->tx + sent, u->tx_count);
+    u->held = u->tx_count > 0 || !host_console_ready(u->vm);
+}
+
 void uart_poll(struct uart *u)
 {
     if (!u->held || !host_console_ready(u->vm))
         return;
-    u->held = false;
-    u->thre_irq = true;
+    drain(u);
+    u->thre_irq = !u->held;
     update_irq(u);
 }
 
 /* Writing THR takes the THRE interrupt back (8.6.7) before the byte is gone, so each byte makes an edge of
- * its own. */
+ * its own. A driver fills the whole FIFO after one look at THRE; a byte for which even that has no room is
+ * lost. */
 static void write_thr(struct uart *u, uint8_t byte)
 {
     u->thre_irq = false;
@@ -178,9 +193,9 @@ static void write_thr(struct uart *u, uint8_t byte)
     if (u->mcr & MCR_LOOP) {
         if (!push(u, byte))
             u->lsr_errors |= LSR_OE;
-    } else {
-        host_console_putc(u->vm, byte);
-        u->held = !host_console_ready(u->vm);
+    } else if (u->tx_count < fifo_size(u)) {
+        u->tx[u->tx_count++] = byte;
+        drain(u);
     }
     u->thre_irq = !u->held;
 }
@@ -195,7 +210,9 @@ static void write_ier(struct uart *u, uint8_t value)
         u->thre_irq = true;
 }
 
-/* 8.4: switching the FIFOs on or off clears them; the other bits count only if bit 0 is set. */
+/* 8.4: switching the FIFOs on or off clears them; the other bits count only if bit 0 is set. The
+ * transmitter's is not cleared: a line without wire time has sent its bytes, they only wait for the console.
+ */
 static void write_fcr(struct uart *u, uint8_t value)
 {
     bool toggled = ((value ^ u->fcr) & FCR_ENABLE) != 0;

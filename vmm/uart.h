@@ -32,6 +32,8 @@ struct uart {
     uint8_t fifo[UART_FIFO_SIZE];
     uint8_t head; /* oldest byte */
     uint8_t count;
+    uint8_t tx[UART_FIFO_SIZE]; /* written while the console had no room */
+    uint8_t tx_count;
     bool thre_irq; /* a THRE interrupt is pending (data sheet 8.6.7: read of IIR or write of THR clears it) */
     bool held;     /* the transmitter is not empty: the console ring is full */
     bool irq_line; /* INTR as last given to `irq` (after OUT2's gate) */

@@ -38,7 +38,8 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->nmi_pending = false;
     vcpu->irq = (struct vcpu_irq){0};
     hv->vcpu_reset(vcpu);
-    hv->set_tsc(vcpu, true, 0); /* every RDTSC is answered from apparent time */
+    vcpu->free_tsc = (struct vcpu_tsc){0};
+    hv->set_tsc(vcpu, true, 0); /* vmm/run.c decides at each entry */
     msr_reset(vcpu);
     vcpu->state = vcpu->id == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }

@@ -7,16 +7,34 @@
 
 #include "vmm/backend.h"
 #include "vmm/exit.h"
+#include "vmm/exit_insn.h"
 #include "vmm/lapic.h"
 #include "vmm/msr.h"
 #include "timers/tsc.h"
 
 struct vm;
 
-/* General registers in the order of their encoding. Loaded and saved at every entry and exit; the layout is known to
- * the backends' entry code (offsets checked there at compile time). */
-enum gpr { GPR_RAX, GPR_RCX, GPR_RDX, GPR_RBX, GPR_RSP, GPR_RBP, GPR_RSI, GPR_RDI,
-           GPR_R8, GPR_R9, GPR_R10, GPR_R11, GPR_R12, GPR_R13, GPR_R14, GPR_R15, GPRS };
+/* General registers in the order of their encoding. Loaded and saved at every entry and exit; the layout is
+ * known to the backends' entry code (offsets checked there at compile time). */
+enum gpr {
+    GPR_RAX,
+    GPR_RCX,
+    GPR_RDX,
+    GPR_RBX,
+    GPR_RSP,
+    GPR_RBP,
+    GPR_RSI,
+    GPR_RDI,
+    GPR_R8,
+    GPR_R9,
+    GPR_R10,
+    GPR_R11,
+    GPR_R12,
+    GPR_R13,
+    GPR_R14,
+    GPR_R15,
+    GPRS
+};
 
 struct vcpu_regs {
     uint64_t gpr[GPRS]; /* RSP included: the backend moves it to and from its control structure */
@@ -25,9 +43,9 @@ struct vcpu_regs {
 };
 
 enum vcpu_state {
-    VCPU_OFF,       /* not started */
+    VCPU_OFF, /* not started */
     VCPU_RUNNABLE,
-    VCPU_HALTED,    /* HLT: an unmasked interrupt, NMI or reset wakes it */
+    VCPU_HALTED, /* HLT: an unmasked interrupt, NMI or reset wakes it */
     VCPU_WAIT_SIPI,
 };
 
@@ -38,26 +56,36 @@ struct vcpu_irq {
     bool from_pic; /* whom an offered one is acknowledged to */
 };
 
+/* How RDTSC is answered (vmm/run.c). */
+struct vcpu_tsc {
+    bool free; /* by the hardware: host TSC + offset; else by an exit */
+    uint64_t offset;
+    uint64_t line; /* AT = RT + line */
+};
+
 struct vcpu {
     struct vcpu_regs regs;
     struct vm *vm;
-    unsigned int id;          /* 0.. in its VM; its initial APIC id */
+    unsigned int id; /* 0.. in its VM; its initial APIC id */
     enum vcpu_state state;
-    void *arch;               /* the backend's part: control structure, save areas */
+    void *arch; /* the backend's part: control structure, save areas */
     struct lapic lapic;
     struct tsc tsc;
-    struct msr_state msr;     /* MSRs that no hardware register holds */
+    struct msr_state msr; /* MSRs that no hardware register holds */
     bool nmi_pending;
     struct vcpu_irq irq;
+    struct vcpu_tsc free_tsc;
+    bool loaded;                /* its state is in a processor (vcpu_run, vcpu_put) */
     uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
-    bool trace_exits;         /* vm setting trace=exits */
+    bool trace_exits;           /* vm setting trace=exits */
+    struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
 };
 
 /* Allocates vCPU `id` of a VM and its backend part; WAIT_SIPI. NULL: memory is out. The caller resets it. */
 struct vcpu *vcpu_create(struct vm *vm, unsigned int id);
 void vcpu_destroy(struct vcpu *vcpu);
-/* The state after power-up (SDM vol. 3, table 9-1): general registers, MSRs, the backend's part. vCPU 0 is runnable,
- * the others wait for SIPI. The LAPIC and the timers are the platform's to reset. */
+/* The state after power-up (SDM vol. 3, table 9-1): general registers, MSRs, the backend's part. vCPU 0 is
+ * runnable, the others wait for SIPI. The LAPIC and the timers are the platform's to reset. */
 void vcpu_reset(struct vcpu *vcpu);
 
 /* Current privilege level: SS's DPL (SDM vol. 3, 24.4.1). */

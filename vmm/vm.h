@@ -25,8 +25,9 @@ enum vm_end {
     VM_END_REFUSED,  /* did not start: reason */
 };
 
-/* Guest RAM: one contiguous piece of host memory. Guest-physical [0, low) and [4 GiB, 4 GiB + high) lie on it one
- * after the other; low is at most 3 GiB. A0000h-B7FFFh and C0000h-DFFFFh are holes (no RAM answers there). */
+/* Guest RAM: one contiguous piece of host memory. Guest-physical [0, low) and [4 GiB, 4 GiB + high) lie on it
+ * one after the other; low is at most 3 GiB. A0000h-B7FFFh and C0000h-DFFFFh are holes (no RAM answers
+ * there). */
 struct guest_ram {
     uint8_t *base;
     uint64_t low;
@@ -35,7 +36,7 @@ struct guest_ram {
 
 struct vm {
     struct vm_config config;
-    unsigned int index;       /* in the order of the command line; also the tag of its TLB entries less one */
+    unsigned int index; /* in the order of the command line; also the tag of its TLB entries less one */
     enum vm_state state;
     struct guest_ram ram;
     struct vtime time;
@@ -44,36 +45,38 @@ struct vm {
     struct platform platform; /* its devices */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned int nvcpus;
-    void *arch;               /* the backend's part: nested page tables, bitmaps */
-    bool started;             /* has been entered: until then its time stands still */
+    void *arch;   /* the backend's part: nested page tables, bitmaps */
+    bool started; /* has been entered: until then its time stands still */
     bool reset_requested;
-    unsigned int restarts;    /* resets so far */
-    unsigned int phys_bits;   /* MAXPHYADDR, the host's: the guest's page tables are checked against it */
+    unsigned int restarts;  /* resets so far */
+    unsigned int phys_bits; /* MAXPHYADDR, the host's: the guest's page tables are checked against it */
 
     enum vm_end end;
     uint32_t exit_code;
     char end_reason[VM_REASON_MAX];
 };
 
-/* Host pointer to guest-physical [gpa, gpa + length), or NULL if not all of it is RAM. Guest input: any value. */
+/* Host pointer to guest-physical [gpa, gpa + length), or NULL if not all of it is RAM. Guest input: any
+ * value. */
 void *vm_ram(struct vm *vm, uint64_t gpa, uint64_t length);
 
-/* Ends a VM: it will not be entered again. The first call wins. A guest's fault ends the guest, never more. */
+/* Ends a VM: it will not be entered again. The first call wins. A guest's fault ends the guest, never more.
+ */
 void vm_end_exit(struct vm *vm, uint32_t code);
 void vm_end_poweroff(struct vm *vm);
 void vm_end_reset(struct vm *vm);
 void vm_end_crash(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vm_end_refused(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* A reset by the guest (CF9h, port 92h, 64h, FADT): restarts it from its images, or ends it (on-reset=end). Takes
- * effect when the current exit has been handled. */
+/* A reset by the guest (CF9h, port 92h, 64h, FADT): restarts it from its images, or ends it (on-reset=end).
+ * Takes effect when the current exit has been handled. */
 void vm_request_reset(struct vm *vm);
 
-/* Builds the VM of a checked configuration: RAM, nested page tables, devices, vCPUs, images. On failure it is ended
- * as refused with a reason, and holds no memory. */
+/* Builds the VM of a checked configuration: RAM, nested page tables, devices, vCPUs, images. On failure it is
+ * ended as refused with a reason, and holds no memory. */
 bool vm_create(struct vm *vm, const struct hv_ops *ops, const struct vm_config *config, unsigned int index);
 void vm_destroy(struct vm *vm);
-/* After RUN_RESET: RAM zeroed, devices and vCPUs in power-on state, images loaded again. The VM's apparent time goes
- * on. False: the images no longer load, and the VM has been ended. */
+/* After RUN_RESET: RAM zeroed, devices and vCPUs in power-on state, images loaded again. The VM's apparent
+ * time goes on. False: the images no longer load, and the VM has been ended. */
 bool vm_restart(struct vm *vm);
 
 /* The backend in use (vmm/vm.c; set by vm_create's first call). */

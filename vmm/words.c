@@ -198,7 +198,7 @@ static void shown(char out[WORD_SHOWN + 4], const char *word)
 {
     size_t i;
 
-    for (i = 0; word[i] != '\0' && i < WORD_SHOWN; i++)
+    for (i = 0; i < WORD_SHOWN && word[i] != '\0'; i++)
         out[i] = word[i] >= ' ' && word[i] <= '~' ? word[i] : '?';
     if (word[i] != '\0') {
         memcpy(out + i, "...", 3);
