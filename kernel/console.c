@@ -157,7 +157,11 @@ void console_vm_putc(unsigned int index, uint8_t byte)
 
 bool console_vm_ready(unsigned int index)
 {
-    return lines_ready(&lines, index);
+    uint64_t flags = irq_save();
+    bool ready = lines_ready(&lines, index);
+
+    irq_restore(flags);
+    return ready;
 }
 
 int console_getc(void)

@@ -126,9 +126,9 @@ bool lines_flush(struct lines *l, unsigned int writer)
     return send(l, writer);
 }
 
-bool lines_ready(const struct lines *l, unsigned int writer)
+bool lines_ready(struct lines *l, unsigned int writer)
 {
-    return !l->writers[writer].full;
+    return !l->writers[writer].full || send(l, writer);
 }
 
 void lines_putc(struct lines *l, unsigned int writer, uint8_t byte, uint64_t now)

@@ -47,8 +47,9 @@ void lines_name(struct lines *l, unsigned int writer, const char *name);
 
 /* One byte of a guest at time `now`: CR is dropped, LF ends the line, and so does the 240th character. */
 void lines_putc(struct lines *l, unsigned int writer, uint8_t byte, uint64_t now);
-/* True while the guest may send another byte. */
-bool lines_ready(const struct lines *l, unsigned int writer);
+/* True while the guest may send another byte; a line that waited goes into the ring if there is room by now.
+ */
+bool lines_ready(struct lines *l, unsigned int writer);
 /* Ends what a guest has begun (silence, its end). True if nothing of it waits any more. */
 bool lines_flush(struct lines *l, unsigned int writer);
 /* Flushes each guest whose last byte came at `since` or earlier, and those that waited for room. */

@@ -68,18 +68,17 @@ static void complain(const char *line)
     host_log("%s", line);
 }
 
-/* The backend of this processor, switched on; NULL, with a line that says what is missing, if there is none.
- */
+/* The backend of this processor, switched on; NULL, with lines that say what is missing, if there is none. */
 static const struct hv_ops *start_backend(void)
 {
-    static const struct hv_ops *const backends[] = {&vmx_ops};
-    char why[96];
+    static const struct hv_ops *const backends[] = {&vmx_ops, &svm_ops};
+    static char why[sizeof(backends) / sizeof(backends[0])][96];
 
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
-        if (backends[i]->probe(why, sizeof(why)) && backends[i]->cpu_enable(why, sizeof(why)))
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+        if (backends[i]->probe(why[i], sizeof(why[i])) && backends[i]->cpu_enable(why[i], sizeof(why[i])))
             return backends[i];
-        host_log("this processor cannot run guests: %s", why);
-    }
+    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
+        host_log("this processor cannot run guests: %s", why[i]);
     return NULL;
 }
 

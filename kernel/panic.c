@@ -2,10 +2,10 @@
 #include "kernel/panic.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/machine.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/traps.h"
 #include "kernel/console.h"
@@ -16,20 +16,22 @@
 
 #define BACK_TRACE_MAX 32
 
-static bool panicking;
+static unsigned int depth;
 
-/* A fault while panicking: no more words that could fault again. */
+/* A fault while panicking says so, and no more; one more on that way says nothing. */
 static void begin(void)
 {
-    cli();
-    if (panicking) {
-        static const char again[] = "escapement: panic while panicking";
+    static const char again[] = "escapement: panic: while panicking";
 
+    cli();
+    depth++;
+    if (depth > 2)
+        machine_leave(VERDICT_CODE_PANIC);
+    console_panic();
+    if (depth == 2) {
         console_line(again, sizeof again - 1);
         verdict_leave(VERDICT_PANIC);
     }
-    panicking = true;
-    console_panic();
 }
 
 /* Frames are linked through RBP (-fno-omit-frame-pointer); nothing is read outside a stack of ours. */

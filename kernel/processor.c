@@ -19,6 +19,7 @@ struct processor {
     struct coordinator deadlines;
     struct deadline slice_end; /* of the running vCPU */
     struct deadline console;   /* a guest's unfinished line is to be flushed */
+    struct vcpu *loaded;       /* whose state is in the processor */
     volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
 };
 
@@ -70,7 +71,10 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
 {
     struct processor *p = this_processor();
 
-    set_deadline(p, &vm->deadline, rt);
+    bool there = deadline_waits(&vm->deadline) ? vm->deadline.at == rt : rt == RT_NEVER;
+
+    if (p->fired || !there)
+        set_deadline(p, &vm->deadline, rt);
     return coordinator_next(&p->deadlines);
 }
 
@@ -80,35 +84,48 @@ static struct guest *guest_of(struct vcpu *vcpu)
 }
 
 /* A halted VM's deadline has come, or input for it: what is due is delivered, and whoever can run is made
- * runnable. */
+ * runnable. For a VM that waits for the processor, or has it, there is nothing to do: it looks for itself. */
 static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
 {
+    bool halted = true;
+
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         struct vcpu *vcpu = vm->vcpus[i];
         struct sched_entity *e = &guest_of(vcpu)->entities[i];
 
-        if (e->state == SCHED_BLOCKED && vcpu_poll(vcpu, now)) {
+        if (e->state == SCHED_BLOCKED && vcpu_poll(vcpu, now))
             sched_wake(&p->sched, e);
-        }
+        halted = halted && e->state == SCHED_BLOCKED;
     }
-    host_deadline(vm, vtime_deadline(&vm->time));
+    host_deadline(vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
 }
 
-/* Console input goes to the first VM that still runs and has room for it. */
+/* Console input goes to the first VM that still runs, as fast as its port takes it. */
 static void route_input(struct processor *p, rt_t now)
 {
     for (unsigned int i = 0; i < guests_count(); i++) {
         struct vm *vm = &guests_get(i)->vm;
+        bool any = false;
         int byte;
 
-        if (vm->state != VM_RUNNING) {
+        if (vm->state != VM_RUNNING)
             continue;
-        }
-        while (uart_room(&vm->platform.uart) && (byte = console_getc()) >= 0) {
-            uart_receive(&vm->platform.uart, (uint8_t)byte);
-        }
-        poll_vm(p, vm, now);
+        while (uart_room(&vm->platform.uart) && (byte = console_getc()) >= 0)
+            any = uart_receive(&vm->platform.uart, (uint8_t)byte) || any;
+        if (any)
+            poll_vm(p, vm, now);
         return;
+    }
+}
+
+/* Guests whose transmitter was held back because the ring was full, and that halted for it. */
+static void poll_held(struct processor *p, rt_t now)
+{
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct vm *vm = &guests_get(i)->vm;
+
+        if (vm->state == VM_RUNNING && vm->platform.uart.held && console_vm_ready(i))
+            poll_vm(p, vm, now);
     }
 }
 
@@ -128,6 +145,7 @@ static void act_on_deadlines(struct processor *p, rt_t now)
         }
     }
     console_poll();
+    poll_held(p, now);
     route_input(p, now);
     coordinator_set(&p->deadlines, &p->console, console_deadline());
     coordinator_release(&p->deadlines);
@@ -175,21 +193,34 @@ static void end(struct processor *p, struct vm *vm)
     set_rates();
 }
 
+static void put_loaded(struct processor *p)
+{
+    if (p->loaded)
+        vcpu_put(p->loaded);
+    p->loaded = NULL;
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
     struct vm *vm = vcpu->vm;
     enum run_stop stop;
 
+    if (p->loaded != vcpu)
+        put_loaded(p);
+    p->loaded = vcpu;
+    if (e->waited)
+        vtime_latch(&vm->time, now);
     set_deadline(p, &p->slice_end, now + e->budget);
-    stop = vcpu_run(vcpu, coordinator_next(&p->deadlines));
-    if (stop == RUN_RESET && restart(vm)) {
+    stop = vcpu_run(vcpu, now + e->budget);
+    if (stop == RUN_RESET && restart(vm))
         stop = RUN_PREEMPTED;
-    }
     sched_ran(&p->sched, host_now() - now, stop != RUN_PREEMPTED);
     if (vm->state == VM_RUNNING) {
-        host_deadline(vm, vtime_deadline(&vm->time));
+        /* Not running, it has no deadline; set anew when it runs again. */
+        host_deadline(vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
     } else {
+        put_loaded(p);
         end(p, vm);
     }
 }

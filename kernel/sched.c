@@ -37,6 +37,7 @@ static void enqueue(struct sched *s, struct sched_entity *e, bool front)
     e->next = *at;
     *at = e;
     e->state = SCHED_READY;
+    e->ready_at = s->served;
 }
 
 /* A round is one slice for every entity that wants to run. Whoever slept through a whole one starts afresh.
@@ -78,6 +79,7 @@ struct sched_entity *sched_pick(struct sched *s)
     if (e->budget == s->slice) {
         e->turn = s->served; /* untouched: its turn begins now */
     }
+    e->waited = s->served != e->ready_at;
     s->current = e;
     return e;
 }

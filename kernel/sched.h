@@ -20,10 +20,12 @@ enum sched_state { SCHED_BLOCKED, SCHED_READY, SCHED_RUNNING };
 struct sched_entity {
     struct sched_entity *next; /* the ready queue */
     enum sched_state state;
-    bool boosted;    /* woken within its share: goes before those that wait for their turn */
-    uint64_t budget; /* RT ticks left of this round's slice */
-    uint64_t turn;   /* sched.served when its turn began */
-    uint64_t used;   /* RT ticks it has run altogether */
+    bool boosted;      /* woken within its share: goes before those that wait for their turn */
+    uint64_t budget;   /* RT ticks left of this round's slice */
+    uint64_t turn;     /* sched.served when its turn began */
+    uint64_t ready_at; /* sched.served when it became ready */
+    bool waited;       /* when picked: others ran since it was ready */
+    uint64_t used;     /* RT ticks it has run altogether */
     void *owner;
 };
 

@@ -8,11 +8,10 @@
 
 void verdict_leave(enum verdict verdict)
 {
-    /* QEMU's exit status is (code << 1) | 1: 33, 35, 37. */
     static const uint8_t codes[] = {
-        [VERDICT_OK] = 0x10,
-        [VERDICT_FAILED] = 0x11,
-        [VERDICT_PANIC] = 0x12,
+        [VERDICT_OK] = VERDICT_CODE_OK,
+        [VERDICT_FAILED] = VERDICT_CODE_FAILED,
+        [VERDICT_PANIC] = VERDICT_CODE_PANIC,
     };
 
     console_drain();
