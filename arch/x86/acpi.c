@@ -47,6 +47,7 @@ enum {
     FADT_ACPI_ENABLE = 52,
     FADT_PM1A_CNT = 64,
     FADT_PM1B_CNT = 68,
+    FADT_PM_TMR = 76,
     FADT_X_DSDT = 140,
     FADT_V1_LENGTH = 116,
     FADT_V2_LENGTH = 148,
@@ -64,6 +65,7 @@ enum {
 
 static char oem_id[7];
 static const struct rsdp *root;
+static uint16_t pm_timer; /* port, 0: none */
 
 /* What power-off writes, worked out at start: a panic may not go looking through tables. */
 static struct {
@@ -196,7 +198,7 @@ static bool find_s5(const uint8_t *aml, size_t length)
     return false;
 }
 
-static void prepare_s5(void)
+static void read_fadt(void)
 {
     uint32_t length;
     const uint8_t *fadt = acpi_table("FACP", &length);
@@ -208,6 +210,7 @@ static void prepare_s5(void)
         dsdt = map_table(read64(fadt + FADT_X_DSDT));
     if (!dsdt)
         dsdt = map_table(read32(fadt + FADT_DSDT));
+    pm_timer = (uint16_t)read32(fadt + FADT_PM_TMR);
     s5.pm1a = (uint16_t)read32(fadt + FADT_PM1A_CNT);
     s5.pm1b = (uint16_t)read32(fadt + FADT_PM1B_CNT);
     s5.smi_cmd = (uint16_t)read32(fadt + FADT_SMI_CMD);
@@ -221,12 +224,17 @@ void acpi_init(const struct boot_info *boot)
     if (!root)
         return;
     memcpy(oem_id, root->oem_id, sizeof root->oem_id);
-    prepare_s5();
+    read_fadt();
 }
 
 const char *acpi_oem_id(void)
 {
     return oem_id;
+}
+
+uint16_t acpi_pm_timer_port(void)
+{
+    return pm_timer;
 }
 
 static void sleep(uint16_t port, uint8_t type)

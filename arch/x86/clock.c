@@ -1,8 +1,12 @@
 /* How fast real time runs. */
 #include "arch/x86/clock.h"
 
+#include <stddef.h>
+
+#include "arch/x86/acpi.h"
 #include "arch/x86/cpu.h"
 #include "kernel/panic.h"
+#include "kernel/round.h"
 
 /* Counter 2 of the 8254 behind port 61h (Intel 8254 data sheet, 231164; NMI status and control register of
  * the 82371). */
@@ -14,63 +18,99 @@
 #define SPEAKER          (1u << 1)
 #define OUT2             (1u << 5)
 
-/* The PIT's input clock is 14318180/12 Hz. */
-#define PIT_HZ_NUM 14318180ull
-#define PIT_HZ_DEN 12ull
+/* The PC's one oscillator: the PIT counts a twelfth of it, the PM timer a quarter (ACPI 4.8.3.3). */
+#define OSCILLATOR_HZ 14318180ull
+#define PIT_DIVISOR   12u
+#define PM_DIVISOR    4u
+#define PIT_COUNT     60000u    /* 50.3 ms */
+#define PM_COUNT      180000u   /* the same */
+#define PM_MASK       0xffffffu /* every PM timer has 24 bits */
 
-#define COUNT 60000u /* 50.3 ms */
-/* The counter takes GATE at a clock's edge, OUT leaves at another, and Bochs works in microseconds: 1.2
- * clocks each. */
-#define SLACK    3u
-#define TRIES    6
+/* OUT rises at the clock's edge that is COUNT + 1 after the write (mode 0), or COUNT after in QEMU; and Bochs
+ * works in microseconds, 1.2 clocks of the PIT and 3.6 of the PM timer, at both ends. */
+#define PIT_SLACK 3u
+#define PM_SLACK  9u
+
+#define TRIES    8
 #define GOOD_PPM 200u
 /* A second at 10 GHz, and much longer than 50 ms at any speed there is. */
 #define PATIENCE 10000000000ull
 
 static uint64_t hz;
 
+/* TSC ticks that the reference's count took: not less and not more than these. */
 struct measurement {
-    uint64_t least, most; /* TSC ticks that COUNT clocks took */
+    uint64_t least, most;
 };
 
-/* False if OUT never rose. */
-static bool measure(struct measurement *m)
+/* Waits until done() is true, which it became between the last two readings; begun: between s0 and s1. False
+ * if it never gets true. */
+static bool wait_between(struct measurement *m, uint64_t s0, uint64_t s1, bool (*done)(void))
 {
-    uint8_t port61 = (uint8_t)(inb(PORT_61) & ~(GATE2 | SPEAKER) & 0x0f);
-    uint64_t s0, s1, e0, e1;
+    uint64_t e1 = s1;
+    uint64_t e0;
+    bool over;
 
-    outb(PORT_61, (uint8_t)(port61 | GATE2));
-    outb(PIT_CONTROL, PIT_2_LOHI_MODE0);
-    outb(PIT_COUNTER2, COUNT & 0xff);
-    s0 = rdtsc_ordered();
-    outb(PIT_COUNTER2, COUNT >> 8); /* counting begins (QEMU's gate does not hold it back) */
-    s1 = e1 = rdtsc_ordered();
     do {
         e0 = e1;
         if (e0 - s1 > PATIENCE)
             return false;
-        bool risen = inb(PORT_61) & OUT2;
+        over = done();
         e1 = rdtsc_ordered();
-        if (risen)
-            break;
-    } while (true);
-    outb(PORT_61, port61);
+    } while (!over);
     m->least = e0 - s1;
     m->most = e1 - s0;
     return true;
 }
 
-uint64_t clock_roundest(uint64_t lo, uint64_t hi)
+static bool pit_done(void)
 {
-    for (uint64_t step = 10000000000000000000ull; step > 1; step /= 10) {
-        uint64_t candidate = (lo / step + (lo % step != 0)) * step;
-
-        /* The product may wrap for absurdly large lo: then it is below lo. */
-        if (candidate >= lo && candidate <= hi && candidate != 0)
-            return candidate;
-    }
-    return lo;
+    return inb(PORT_61) & OUT2;
 }
+
+static bool measure_pit(struct measurement *m)
+{
+    uint8_t port61 = (uint8_t)(inb(PORT_61) & ~(GATE2 | SPEAKER) & 0x0f);
+    uint64_t s0, s1;
+    bool counted;
+
+    outb(PORT_61, (uint8_t)(port61 | GATE2));
+    outb(PIT_CONTROL, PIT_2_LOHI_MODE0);
+    outb(PIT_COUNTER2, PIT_COUNT & 0xff);
+    s0 = rdtsc_ordered();
+    outb(PIT_COUNTER2, PIT_COUNT >> 8); /* counting begins (QEMU's gate does not hold it back) */
+    s1 = rdtsc_ordered();
+    counted = wait_between(m, s0, s1, pit_done);
+    outb(PORT_61, port61);
+    return counted;
+}
+
+static uint32_t pm_start;
+
+static bool pm_done(void)
+{
+    return ((inl(acpi_pm_timer_port()) - pm_start) & PM_MASK) >= PM_COUNT;
+}
+
+static bool measure_pm(struct measurement *m)
+{
+    uint64_t s0, s1;
+
+    if (!acpi_pm_timer_port())
+        return false;
+    s0 = rdtsc_ordered();
+    pm_start = inl(acpi_pm_timer_port());
+    s1 = rdtsc_ordered();
+    return wait_between(m, s0, s1, pm_done);
+}
+
+static const struct reference {
+    bool (*measure)(struct measurement *m);
+    uint64_t count, slack, divisor;
+} references[] = {
+    {measure_pit, PIT_COUNT, PIT_SLACK, PIT_DIVISOR},
+    {measure_pm, PM_COUNT, PM_SLACK, PM_DIVISOR},
+};
 
 static bool overlap(const struct measurement *a, const struct measurement *b)
 {
@@ -86,31 +126,48 @@ static struct measurement common(const struct measurement *a, const struct measu
     };
 }
 
-/* An SMI or an emulator's hiccup makes a measurement wide, a clock that was corrected meanwhile makes it
- * wrong: two must be narrow and agree. On a machine that never gives such a pair the last one has to do. */
-static struct measurement measure_twice(void)
+static bool narrow(const struct measurement *m)
 {
-    struct measurement m = {0, 0};
-    struct measurement previous = {.least = UINT64_MAX}; /* agrees with nothing */
+    return (m->most - m->least) * 1000000 / m->most < GOOD_PPM;
+}
 
-    for (unsigned int i = 0; i < TRIES; i++) {
-        if (!measure(&m))
-            panic("the PIT's counter 2 does not count: the TSC cannot be measured on this machine");
-        if ((m.most - m.least) * 1000000 / m.most >= GOOD_PPM)
-            continue;
-        if (overlap(&m, &previous))
-            return common(&m, &previous);
-        previous = m;
+/* An SMI or an emulator's hiccup makes a measurement wide: others narrow it down. A clock that was corrected
+ * meanwhile makes it wrong: at least two must agree. False: the reference does not count. */
+static bool measure_again(const struct reference *r, struct measurement *m)
+{
+    unsigned int agree = 1;
+
+    if (!r->measure(m))
+        return false;
+    for (unsigned int i = 1; i < TRIES && !(agree > 1 && narrow(m)); i++) {
+        struct measurement another;
+
+        if (!r->measure(&another))
+            return false;
+        if (overlap(m, &another)) {
+            *m = common(m, &another);
+            agree++;
+        } else {
+            *m = another;
+            agree = 1;
+        }
     }
-    return m;
+    return true;
 }
 
 void clock_init(void)
 {
-    struct measurement m = measure_twice();
+    for (size_t i = 0; i < sizeof references / sizeof *references; i++) {
+        const struct reference *r = &references[i];
+        struct measurement m;
 
-    hz = clock_roundest(m.least * PIT_HZ_NUM / (PIT_HZ_DEN * (COUNT + SLACK)),
-                        m.most * PIT_HZ_NUM / (PIT_HZ_DEN * (COUNT - SLACK)));
+        if (!measure_again(r, &m))
+            continue;
+        hz = round_within(m.least * OSCILLATOR_HZ / (r->divisor * (r->count + r->slack)),
+                          m.most * OSCILLATOR_HZ / (r->divisor * (r->count - r->slack)));
+        return;
+    }
+    panic("neither the PIT's counter 2 nor an ACPI PM timer counts: the TSC cannot be measured");
 }
 
 uint64_t clock_hz(void)

@@ -5,11 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Measures the TSC against PIT channel 2 over more than 50 ms. Among the frequencies that the measurement
- * allows (every reading has an earliest and a latest instant) it takes the roundest number: crystals are made
- * round, and emulators' figures then come out exact and the same in each run. CPUID leaves 15H/16H are not
- * asked: emulators give figures of other machines there (PLATFORMS.md). Panics when the PIT does not count.
- * Interrupts disabled. */
+/* Measures the TSC against PIT channel 2 over more than 50 ms, or where the PIT is switched off against the
+ * ACPI PM timer (acpi_init() first). Among the frequencies that the measurement allows (every reading has an
+ * earliest and a latest instant) it takes the roundest number: crystals are made round, and emulators'
+ * figures then come out exact and the same in each run. CPUID leaves 15H/16H are not asked: emulators give
+ * figures of other machines there. Panics when neither counts. Interrupts disabled. */
 void clock_init(void);
 
 /* Ticks a second; frozen by clock_init(). */
@@ -17,8 +17,5 @@ uint64_t clock_hz(void);
 
 /* CPUID says that it counts at one rate in all states. */
 bool clock_is_invariant(void);
-
-/* The number in [lo, hi] with the most trailing zeros; the least of those. lo <= hi. Pure. */
-uint64_t clock_roundest(uint64_t lo, uint64_t hi);
 
 #endif

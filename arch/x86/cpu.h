@@ -62,7 +62,8 @@
 #define CPUID_1_EDX_PAT          (1u << 16)
 /* CPUID.6:EAX */
 #define CPUID_6_EAX_ARAT (1u << 2)
-/* CPUID.80000001H:EDX */
+/* CPUID.80000001H:ECX and EDX */
+#define CPUID_EXT_ECX_SVM    (1u << 2)
 #define CPUID_EXT_EDX_NX     (1u << 20)
 #define CPUID_EXT_EDX_PAGE1G (1u << 26)
 /* CPUID.80000007H:EDX */

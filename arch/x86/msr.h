@@ -117,4 +117,10 @@
 #define MSR_KERNEL_GS_BASE 0xc0000102
 #define MSR_TSC_AUX        0xc0000103
 
+/* SVM (APM vol. 2, 15.30). */
+#define MSR_VM_CR       0xc0010114
+#define VM_CR_LOCK      (1ull << 3)
+#define VM_CR_SVMDIS    (1ull << 4)
+#define MSR_VM_HSAVE_PA 0xc0010117
+
 #endif

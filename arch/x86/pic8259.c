@@ -11,11 +11,10 @@
 #define DATA    1 /* offset of the register that A0 selects */
 #define CASCADE 2
 
-#define ICW1_INIT     (1u << 4)
-#define ICW1_ICW4     (1u << 0)
-#define ICW4_8086     (1u << 0)
-#define OCW2_EOI      (1u << 5)
-#define OCW3_READ_ISR 0x0bu
+#define ICW1_INIT (1u << 4)
+#define ICW1_ICW4 (1u << 0)
+#define ICW4_8086 (1u << 0)
+#define OCW2_EOI  (1u << 5)
 
 void pic8259_init(void)
 {
@@ -52,14 +51,4 @@ void pic8259_eoi(unsigned int irq)
     if (irq >= 8)
         outb(SLAVE, OCW2_EOI);
     outb(MASTER, OCW2_EOI);
-}
-
-bool pic8259_spurious(unsigned int irq)
-{
-    uint16_t port = irq >= 8 ? SLAVE : MASTER;
-
-    if ((irq & 7) != 7)
-        return false;
-    outb(port, OCW3_READ_ISR);
-    return !(inb(port) & 0x80);
 }

@@ -2,14 +2,10 @@
 #ifndef ARCH_X86_PIC8259_H
 #define ARCH_X86_PIC8259_H
 
-#include <stdbool.h>
-
 /* Vectors VECTOR_PIC + 0..15, everything masked. */
 void pic8259_init(void);
 void pic8259_unmask(unsigned int irq);
 /* Non-specific EOI for a line's controller(s). */
 void pic8259_eoi(unsigned int irq);
-/* True if the request of line 7 or 15 is no longer there: a spurious one, which gets no EOI of its own. */
-bool pic8259_spurious(unsigned int irq);
 
 #endif

@@ -28,8 +28,9 @@
 
 #define DIVISOR_115200 1
 #define FIFO_SIZE      16
-/* Polls of a status register, each about a microsecond on real machines: 16 bytes leave in 1.4 ms. */
-#define PATIENCE 100000
+/* Polls of a status register until the UART is taken for dead: some ten seconds on real machines, where 16
+ * bytes leave in 1.4 ms; and under an emulator long enough for a reader that is slow to empty its pipe. */
+#define PATIENCE 10000000
 
 static bool present;
 

@@ -3,6 +3,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/vmx/controls.h"
 #include "vmm/host.h"
+#include "vmm/string.h"
 
 struct bit_name {
     uint32_t bit;
@@ -139,7 +140,7 @@ static void resolve_vpid(uint64_t cap, struct vmx_caps *out)
 
 bool vmx_caps_resolve(const struct vmx_msrs *msrs, struct vmx_caps *out, char *why, size_t size)
 {
-    *out = (struct vmx_caps){0};
+    memset(out, 0, sizeof(*out)); /* padding too: processors are compared byte by byte */
     if (!resolve_word(&proc2_word, msrs->proc2, &out->proc2, why, size) ||
         !resolve_word(&proc_word, msrs->proc, &out->proc, why, size) ||
         !resolve_word(&pin_word, msrs->pin, &out->pin, why, size) ||

@@ -1,5 +1,5 @@
-/* Bits of the VM-execution, VM-exit and VM-entry controls, and of the event and state fields (SDM vol. 3,
- * chapter 25). Only those that this backend sets, checks or must know to be clear. */
+/* Bits of the VM-execution, VM-exit and VM-entry controls, and of the state fields (SDM vol. 3, chapter
+ * 25). Only those that this backend sets, checks or must know to be clear. */
 #ifndef ARCH_X86_VMX_CONTROLS_H
 #define ARCH_X86_VMX_CONTROLS_H
 
@@ -60,20 +60,6 @@
 
 /* Table 25-4: pending debug exceptions */
 #define PENDING_DEBUG_BS (1ull << 14)
-
-/* Tables 25-17, 25-19, 25-20: one layout for the interruption information of VM entries, VM exits and IDT
- * vectoring */
-#define EVENT_VECTOR     0xffu
-#define EVENT_TYPE       (7u << 8)
-#define EVENT_TYPE_IRQ   (0u << 8)
-#define EVENT_TYPE_NMI   (2u << 8)
-#define EVENT_TYPE_FAULT (3u << 8) /* hardware exception */
-#define EVENT_TYPE_SOFT  (4u << 8) /* INT n */
-#define EVENT_TYPE_PRIV  (5u << 8) /* INT1 */
-#define EVENT_TYPE_TRAP  (6u << 8) /* INT3, INTO */
-#define EVENT_ERROR      (1u << 11)
-#define EVENT_IRET_NMI   (1u << 12) /* exits only: NMI blocking had just been ended by IRET */
-#define EVENT_VALID      (1u << 31)
 
 /* 25.9.1: exit reason */
 #define REASON_BASIC        0xffffu

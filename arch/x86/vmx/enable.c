@@ -1,5 +1,6 @@
 /* Is VMX there, may it be used, and can it do what is needed; and switching it on. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/fpu.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/vmcs.h"
@@ -91,7 +92,7 @@ bool vmx_cpu_enable(char *why, size_t size)
     }
     struct vmx_cpu *cpu = &cpus[this_cpu()->id];
     unlock_feature();
-    vmx_fpu_enable();
+    fpu_enable();
     if (!start(cpu, why, size))
         return false;
     this_cpu()->hv = cpu;

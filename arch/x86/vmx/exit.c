@@ -37,7 +37,7 @@ static void debug_exception_effects(struct vmx_vcpu *v, uint64_t qualification)
  * its exception. */
 static void reflect_exception(struct vmx_vcpu *v, uint32_t info, struct exit_record *exit)
 {
-    const struct vmx_event ev = {
+    const struct event ev = {
         .info = info & (EVENT_VALID | EVENT_TYPE | EVENT_ERROR | EVENT_VECTOR),
         .error = info & EVENT_ERROR ? vmread32(VMCS_EXIT_INTR_ERROR) : 0,
         .length = vmread32(VMCS_EXIT_INSN_LENGTH), /* INT1 */

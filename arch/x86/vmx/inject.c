@@ -1,13 +1,11 @@
-/* Events on their way into the guest. One event fits into an entry; what else waits is an NMI (queued until
- * NMIs are not blocked) and an interrupt that was acknowledged but overtaken (held until the guest can take
- * one). Whatever waits opens the window that tells when its time has come. */
+/* Events on their way into the guest (arch/x86/events.h), by VM-entry event injection. Whatever waits opens
+ * the window that tells when its time has come. */
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/vmx.h"
 #include "vmm/host.h"
 
-#define VECTOR_NMI_GUEST 2u
-#define RFLAGS_IF_BIT    (1ull << 9)
-#define RFLAGS_TF_BIT    (1ull << 8)
+#define RFLAGS_IF_BIT (1ull << 9)
+#define RFLAGS_TF_BIT (1ull << 8)
 
 /* No interrupt is taken right behind STI, MOV SS or POP SS (SDM vol. 3, table 25-3). */
 static bool interruptible(const struct vmx_vcpu *v)
@@ -17,24 +15,25 @@ static bool interruptible(const struct vmx_vcpu *v)
 
 static void set_event(struct vmx_vcpu *v, uint32_t info)
 {
-    v->event = (struct vmx_event){.info = info | EVENT_VALID};
+    events_set(&v->events, info);
     v->work |= WORK_EVENT;
 }
 
 void vmx_event_promote(struct vmx_vcpu *v)
 {
-    if (v->nmi_queued && !v->event.info && !(v->intr & (INTR_NMI | INTR_SHADOW))) {
-        v->nmi_queued = false;
-        set_event(v, EVENT_TYPE_NMI | VECTOR_NMI_GUEST);
+    struct events *e = &v->events;
+    if (e->nmi_queued && !e->next.info && !(v->intr & (INTR_NMI | INTR_SHADOW))) {
+        e->nmi_queued = false;
+        set_event(v, EVENT_TYPE_NMI | EVENT_VECTOR_NMI);
     }
-    if (v->held_irq >= 0 && !v->event.info && interruptible(v)) {
-        set_event(v, EVENT_TYPE_IRQ | (uint32_t)v->held_irq);
-        v->held_irq = -1;
+    if (e->held_irq >= 0 && !e->next.info && interruptible(v)) {
+        set_event(v, EVENT_TYPE_IRQ | (uint32_t)e->held_irq);
+        e->held_irq = -1;
     }
-    v->proc = v->nmi_queued ? v->proc | PROC_NMI_WINDOW : v->proc & ~PROC_NMI_WINDOW;
-    if (v->held_irq >= 0)
+    v->proc = e->nmi_queued ? v->proc | PROC_NMI_WINDOW : v->proc & ~PROC_NMI_WINDOW;
+    if (e->held_irq >= 0)
         v->proc |= PROC_IRQ_WINDOW;
-    if (!v->event.info && !v->nmi_queued && v->held_irq < 0)
+    if (events_none(e))
         v->work &= ~WORK_EVENT;
 }
 
@@ -43,7 +42,7 @@ bool vmx_irq_ready(struct vcpu *vcpu)
     struct vmx_vcpu *v = vmx_of(vcpu);
     if (v->work & WORK_EVENT)
         vmx_event_promote(v);
-    return interruptible(v) && !v->event.info;
+    return interruptible(v) && !v->events.next.info;
 }
 
 /* What VM entry injects is delivered before anything else happens, so it is certain to be taken. */
@@ -62,42 +61,27 @@ enum inject_result vmx_inject_irq(struct vcpu *vcpu, uint8_t vector)
 void vmx_retract_irq(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
-    if (v->held_irq < 0)
+    if (v->events.held_irq < 0)
         v->proc &= ~PROC_IRQ_WINDOW;
 }
 
-void vmx_inject_event(struct vmx_vcpu *v, const struct vmx_event *ev)
+void vmx_inject_event(struct vmx_vcpu *v, const struct event *ev)
 {
-    /* A waiting exception or INT n is dropped: its instruction has not been completed and comes to it again.
-     * An interrupt or NMI would be lost for good. */
-    if (v->event.info) {
-        if ((v->event.info & EVENT_TYPE) == EVENT_TYPE_IRQ)
-            v->held_irq = (int16_t)(v->event.info & EVENT_VECTOR);
-        else if ((v->event.info & EVENT_TYPE) == EVENT_TYPE_NMI)
-            v->nmi_queued = true;
-    }
-    v->event = *ev;
+    events_replace(&v->events, ev);
     v->work |= WORK_EVENT;
 }
 
 void vmx_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-    const struct vmx_event ev = {
-        .info = EVENT_VALID | EVENT_TYPE_FAULT | vector | (has_error ? EVENT_ERROR : 0),
-        .error = error,
-    };
     struct vmx_vcpu *v = vmx_of(vcpu);
-    /* One that is being reflected is queued already, and knows more: INT1's length, for one. */
-    if (v->event.info && (v->event.info & EVENT_TYPE) != EVENT_TYPE_IRQ &&
-        (v->event.info & EVENT_TYPE) != EVENT_TYPE_SOFT && (v->event.info & EVENT_VECTOR) == vector)
-        return;
-    vmx_inject_event(v, &ev);
+    events_exception(&v->events, vector, has_error, error);
+    v->work |= WORK_EVENT;
 }
 
 void vmx_inject_nmi(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
-    v->nmi_queued = true;
+    v->events.nmi_queued = true;
     v->work |= WORK_EVENT;
 }
 
@@ -107,7 +91,7 @@ void vmx_redeliver(struct vmx_vcpu *v, uint32_t info, uint32_t error, uint32_t l
      */
     if ((info & EVENT_TYPE) == EVENT_TYPE_NMI)
         v->intr &= ~INTR_NMI;
-    v->event = (struct vmx_event){
+    v->events.next = (struct event){
         .info = info & (EVENT_VALID | EVENT_ERROR | EVENT_TYPE | EVENT_VECTOR),
         .error = error,
         .length = length,

@@ -9,11 +9,7 @@
 
 struct vcpu_regs;
 
-#define REASON_EXCEPTION_OR_NMI    0u
-#define REASON_EXTERNAL_INTERRUPT  1u
-#define REASON_EPT_VIOLATION       48u
 #define REASON_ENTRY_MACHINE_CHECK 41u
-#define REASON_PREEMPTION_TIMER    52u
 
 /* What an exit needs read, and who takes it in hand before the record is out. */
 #define R_LENGTH        (1u << 0) /* the VM-exit instruction length is valid */

@@ -128,7 +128,7 @@ uint64_t vmx_get_reg(struct vcpu *vcpu, enum guest_reg reg)
     case REG_CR2:
         return v->loaded ? read_cr2() : v->cr2;
     case REG_XCR0:
-        return v->xcr0;
+        return fpu_xcr0(&v->fpu);
     default:
         break;
     }
@@ -165,7 +165,7 @@ void vmx_set_reg(struct vcpu *vcpu, enum guest_reg reg, uint64_t value)
         set_cr2(v, value);
         return;
     case REG_XCR0:
-        vmx_fpu_set_xcr0(v, value);
+        fpu_set_xcr0(&v->fpu, value);
         return;
     case REG_DR7:
         vmwrite(VMCS_GUEST_DR7, (value & UINT32_MAX) | DR7_ONE);

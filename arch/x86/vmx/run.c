@@ -19,7 +19,7 @@ _Static_assert(VMCS_HOST_RSP == 0x6c14, "entry.asm writes this field");
 /* The processor takes an error code only in protected mode (SDM vol. 3, 27.2.1.3). */
 static void write_event(struct vmx_vcpu *v)
 {
-    struct vmx_event *ev = &v->event;
+    struct event *ev = &v->events.next;
     if ((ev->info & EVENT_ERROR) && !(vmread(VMCS_GUEST_CR0) & CR0_PE))
         ev->info &= ~EVENT_ERROR;
     if (ev->info & EVENT_ERROR)
@@ -28,7 +28,7 @@ static void write_event(struct vmx_vcpu *v)
         vmwrite(VMCS_ENTRY_INSN_LENGTH, ev->length);
     vmwrite(VMCS_ENTRY_INTR_INFO, ev->info);
     ev->info = 0;
-    if (!v->nmi_queued && v->held_irq < 0)
+    if (events_none(&v->events))
         v->work &= ~WORK_EVENT;
 }
 
@@ -44,7 +44,7 @@ static void do_work(struct vmx_vcpu *v)
 {
     if (v->work & WORK_EVENT)
         vmx_event_promote(v);
-    if (v->event.info)
+    if (v->events.next.info)
         write_event(v);
     if (v->work & WORK_SINGLE_STEP)
         write_single_step(v);

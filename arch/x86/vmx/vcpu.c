@@ -2,6 +2,8 @@
 #include "vmm/vcpu.h"
 
 #include "arch/x86/cpu.h"
+#include "arch/x86/guest_debug.h"
+#include "arch/x86/guest_reset.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/vmcs.h"
@@ -15,10 +17,6 @@
 #define INTERCEPT_AC  (1u << 17)
 #define INTERCEPT_MC  (1u << 18)
 #define NO_GENERATION UINT64_MAX
-#define DR6_RESET     0xffff0ff0ull
-#define DR7_RESET     0x400ull
-#define RESET_RIP     0xfff0ull
-#define RESET_CR0     (CR0_CD | CR0_NW | CR0_ET)
 
 _Static_assert(sizeof(struct vmx_vcpu) <= PAGE, "allocated as one page");
 
@@ -110,15 +108,14 @@ bool vmx_vcpu_init(struct vcpu *vcpu)
     v->vcpu = vcpu;
     v->vm = vcpu->vm->arch;
     v->vmcs = host_alloc_pages(1, PAGE);
-    v->fpu = host_alloc_pages(vmx_fpu_pages(), PAGE);
-    if (!v->vmcs || !v->fpu)
+    if (!v->vmcs || !fpu_create(&v->fpu))
         return false;
     memcpy(v->vmcs, &vmx_caps.revision, sizeof(vmx_caps.revision));
     v->vmcs_phys = host_phys(v->vmcs);
     if (vmx_caps.proc2 & PROC2_VPID)
         v->vpid = (uint16_t)(vcpu->vm->index * VM_MAX_VCPUS + vcpu->id + 1);
     v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC;
-    v->held_irq = -1;
+    events_reset(&v->events);
     vmx_vmcs_use(v);
     write_controls(v);
     return true;
@@ -135,58 +132,11 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
         if (v->cpu->current == v)
             v->cpu->current = NULL;
     }
-    if (v->fpu)
-        host_free_pages(v->fpu, vmx_fpu_pages());
+    fpu_destroy(&v->fpu);
     if (v->vmcs)
         host_free_pages(v->vmcs, 1);
     host_free_pages(v, 1);
     vcpu->arch = NULL;
-}
-
-/* SDM vol. 3, table 10-1 (9-1 in older editions). */
-static void reset_segments(struct vcpu *vcpu)
-{
-    static const struct guest_segment code = {0xf000, 0x009b, 0xffff, 0xffff0000};
-    static const struct guest_segment data = {0, 0x0093, 0xffff, 0};
-    static const struct guest_segment ldt = {0, 0x0082, 0xffff, 0};
-    static const struct guest_segment tss = {0, 0x008b, 0xffff, 0};
-    for (unsigned int seg = SEG_ES; seg <= SEG_GS; seg++)
-        vmx_set_segment(vcpu, (enum guest_seg)seg, seg == SEG_CS ? &code : &data);
-    vmx_set_segment(vcpu, SEG_LDTR, &ldt);
-    vmx_set_segment(vcpu, SEG_TR, &tss);
-}
-
-static void reset_registers(struct vcpu *vcpu)
-{
-    static const struct {
-        enum guest_reg reg;
-        uint64_t value;
-    } values[] = {
-        {REG_EFER, 0},
-        {REG_CR4, 0},
-        {REG_CR3, 0},
-        {REG_CR0, RESET_CR0},
-        {REG_CR2, 0},
-        {REG_DR7, DR7_RESET},
-        {REG_DEBUGCTL, 0},
-        {REG_PAT, PAT_RESET},
-        {REG_STAR, 0},
-        {REG_LSTAR, 0},
-        {REG_CSTAR, 0},
-        {REG_FMASK, 0},
-        {REG_KERNEL_GS_BASE, 0},
-        {REG_TSC_AUX, 0},
-        {REG_SYSENTER_CS, 0},
-        {REG_SYSENTER_ESP, 0},
-        {REG_SYSENTER_EIP, 0},
-        {REG_XCR0, 1},
-        {REG_GDTR_BASE, 0},
-        {REG_GDTR_LIMIT, 0xffff},
-        {REG_IDTR_BASE, 0},
-        {REG_IDTR_LIMIT, 0xffff},
-    };
-    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++)
-        vmx_set_reg(vcpu, values[i].reg, values[i].value);
 }
 
 void vmx_vcpu_reset(struct vcpu *vcpu)
@@ -196,24 +146,19 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
     if (loaded)
         vmx_vcpu_save(vcpu);
     vmx_vmcs_use(v);
-    reset_segments(vcpu);
-    reset_registers(vcpu);
-    vmx_fpu_reset(v);
+    guest_reset(&vmx_ops, vcpu);
+    fpu_reset(&v->fpu);
     memset(v->dr, 0, sizeof(v->dr));
-    v->dr6 = DR6_RESET;
+    v->dr6 = GUEST_DR6_RESET;
     vmwrite(VMCS_GUEST_ACTIVITY, 0);
     vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
-    vcpu->regs.rip = RESET_RIP;
-    vcpu->regs.rflags = RFLAGS_1;
     v->in_rip = v->in_rsp = v->in_rflags = 0;
     vmwrite(VMCS_GUEST_RIP, 0);
     vmwrite(VMCS_GUEST_RSP, 0);
     vmwrite(VMCS_GUEST_RFLAGS, 0);
     v->intr = v->in_intr = 0;
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
-    v->event = (struct vmx_event){0};
-    v->nmi_queued = false;
-    v->held_irq = -1;
+    events_reset(&v->events);
     v->work = WORK_FLUSH;
     v->proc &= ~(PROC_IRQ_WINDOW | PROC_NMI_WINDOW);
     if (loaded)
@@ -226,28 +171,21 @@ void vmx_vcpu_load(struct vcpu *vcpu)
     ASSERT(!v->loaded);
     vmx_vmcs_use(v);
     vmx_msrs_load(v);
-    vmx_fpu_load(v);
+    fpu_load(&v->fpu);
     write_cr2(v->cr2);
-    write_dr0(v->dr[0]);
-    write_dr1(v->dr[1]);
-    write_dr2(v->dr[2]);
-    write_dr3(v->dr[3]);
+    guest_breakpoints_load(v->dr);
     write_dr6(v->dr6);
     v->loaded = true;
 }
 
-/* The guest's breakpoints stay in DR0-DR3; DR7, which every exit sets to 400h, keeps them off the host. */
 void vmx_vcpu_save(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
     ASSERT(v->loaded);
-    v->dr[0] = read_dr0();
-    v->dr[1] = read_dr1();
-    v->dr[2] = read_dr2();
-    v->dr[3] = read_dr3();
+    guest_breakpoints_save(v->dr);
     v->dr6 = read_dr6();
     v->cr2 = read_cr2();
-    vmx_fpu_save(v);
+    fpu_save(&v->fpu);
     vmx_msrs_save(v);
     v->loaded = false;
 }

@@ -2,6 +2,7 @@
 #include "vmm/vm.h"
 
 #include "arch/x86/vmx/controls.h"
+#include "arch/x86/vmx/ept.h"
 #include "arch/x86/vmx/vmx.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
@@ -32,7 +33,7 @@ bool vmx_vm_init(struct vm *vm)
 {
     struct vmx_vm *v = host_alloc_pages(1, PAGE);
     vm->arch = v;
-    if (!v || !make_io_bitmaps() || !ept_init(&v->ept, vmx_caps.ept_2m))
+    if (!v || !make_io_bitmaps() || !nested_init(&v->ept, vmx_caps.ept_2m, ept_leaf_flags))
         return false;
     v->eptp = host_phys(v->ept.root) | vmx_caps.ept_flags;
     v->msr_bitmap = host_alloc_pages(1, PAGE);
@@ -47,7 +48,7 @@ void vmx_vm_destroy(struct vm *vm)
     struct vmx_vm *v = vm->arch;
     if (!v)
         return;
-    ept_destroy(&v->ept);
+    nested_destroy(&v->ept);
     if (v->msr_bitmap)
         host_free_pages(v->msr_bitmap, 1);
     host_free_pages(v, 1);
@@ -60,7 +61,7 @@ bool vmx_map(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigne
 {
     struct vmx_vm *v = vm->arch;
     bool stale = false;
-    const bool ok = ept_map(&v->ept, gpa, hpa, length, rights, &stale);
+    const bool ok = nested_map(&v->ept, gpa, hpa, length, rights, &stale);
     v->ept_generation += stale;
     return ok;
 }
@@ -68,7 +69,7 @@ bool vmx_map(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigne
 void vmx_unmap(struct vm *vm, uint64_t gpa, uint64_t length)
 {
     struct vmx_vm *v = vm->arch;
-    v->ept_generation += ept_unmap(&v->ept, gpa, length);
+    v->ept_generation += nested_unmap(&v->ept, gpa, length);
 }
 
 const struct hv_ops vmx_ops = {

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "vmm/host.h"
+
 enum vmcs_field {
     /* B.1.1: 16-bit control fields */
     VMCS_VPID = 0x0000,
@@ -147,12 +149,13 @@ enum vmcs_field {
 /* Guest segments: the fields of one register are this far from those of the register before. */
 #define VMCS_SEGMENT_STEP 2u
 
-/* A field of the current VMCS. The processor refuses a field that it has not got, which is our own bug; no
- * code is spent on it here: vmwrite leaves ZF, and dump() shows the instruction error. */
+/* A field of the current VMCS. That the processor has the field is for us to know (CF or ZF: it has not). */
 static inline uint64_t vmread(enum vmcs_field field)
 {
     uint64_t value;
-    __asm__ volatile("vmread %1, %0" : "=r"(value) : "r"((uint64_t)field) : "cc", "memory");
+    bool failed;
+    __asm__ volatile("vmread %2, %0" : "=r"(value), "=@ccbe"(failed) : "r"((uint64_t)field) : "memory");
+    ASSERT(!failed);
     return value;
 }
 
@@ -163,7 +166,9 @@ static inline uint32_t vmread32(enum vmcs_field field)
 
 static inline void vmwrite(enum vmcs_field field, uint64_t value)
 {
-    __asm__ volatile("vmwrite %0, %1" : : "r"(value), "r"((uint64_t)field) : "cc", "memory");
+    bool failed;
+    __asm__ volatile("vmwrite %1, %2" : "=@ccbe"(failed) : "r"(value), "r"((uint64_t)field) : "memory");
+    ASSERT(!failed);
 }
 
 /* The instructions that can fail answer true on success (SDM vol. 3, 31.2: CF or ZF set on failure). */

@@ -6,9 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "arch/x86/events.h"
+#include "arch/x86/fpu.h"
+#include "arch/x86/nested.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/vmx/caps.h"
-#include "arch/x86/vmx/ept.h"
 #include "vmm/vcpu.h"
 
 /* MSRs that the guest reaches without exits and that no VMCS field holds (msrs.c has their numbers). */
@@ -22,21 +24,14 @@ struct vmx_cpu {
 
 /* One VM: vm->arch. */
 struct vmx_vm {
-    struct ept ept;
+    struct nested ept;
     uint64_t eptp;
     uint64_t ept_generation; /* counts changes that cached translations do not show */
     uint8_t *msr_bitmap;
 };
 
-/* An event for the next entry: the fields of VM-entry event injection; info 0: none. */
-struct vmx_event {
-    uint32_t info;
-    uint32_t error;
-    uint32_t length; /* of the instruction, for software interrupts and exceptions */
-};
-
 /* Things to do before the next entry (struct vmx_vcpu, work). */
-#define WORK_EVENT       (1u << 0) /* event, nmi_queued or held_irq: one at least */
+#define WORK_EVENT       (1u << 0) /* events: one at least */
 #define WORK_FLUSH       (1u << 1) /* the guest's cached translations are stale */
 #define WORK_SINGLE_STEP (1u << 2) /* an instruction was emulated with RFLAGS.TF set */
 
@@ -52,9 +47,7 @@ struct vmx_vcpu {
     uint32_t work;          /* WORK_* */
     bool launched;
     bool loaded; /* between vcpu_load and vcpu_save: FPU, DR and MSR state is in the processor */
-    bool nmi_queued;
-    int16_t held_irq; /* an acknowledged interrupt that an exception overtook in its delivery; -1: none */
-    struct vmx_event event;
+    struct events events;
     uint64_t ept_generation; /* of the VM, when this vCPU last flushed */
 
     void *vmcs;
@@ -65,8 +58,7 @@ struct vmx_vcpu {
 
     uint64_t msr[VMX_SWITCHED_MSRS];
     uint64_t cr2, dr[4], dr6; /* valid while not loaded */
-    uint64_t xcr0;
-    void *fpu; /* XSAVE or FXSAVE image */
+    struct guest_fpu fpu;
 };
 
 extern struct vmx_caps vmx_caps; /* set by probe */
@@ -118,8 +110,8 @@ void vmx_retract_irq(struct vcpu *vcpu);
 void vmx_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
 void vmx_inject_nmi(struct vcpu *vcpu);
 void vmx_clear_shadow(struct vcpu *vcpu);
-/* Puts ev in the place of what waits: that event is kept where the processor would not lose it. */
-void vmx_inject_event(struct vmx_vcpu *v, const struct vmx_event *ev);
+/* Puts ev in the place of what waits (events_replace). */
+void vmx_inject_event(struct vmx_vcpu *v, const struct event *ev);
 /* The delivery of an event was interrupted by an exit: it is done again. info: IDT-vectoring information. */
 void vmx_redeliver(struct vmx_vcpu *v, uint32_t info, uint32_t error, uint32_t length);
 /* Just before entry: moves a queued NMI or a held interrupt into the event where that is possible now, else
@@ -132,14 +124,6 @@ void vmx_set_reg(struct vcpu *vcpu, enum guest_reg reg, uint64_t value);
 /* segments.c */
 void vmx_get_segment(struct vcpu *vcpu, enum guest_seg seg, struct guest_segment *out);
 void vmx_set_segment(struct vcpu *vcpu, enum guest_seg seg, const struct guest_segment *in);
-
-/* fpu.c: once on each processor; the area's pages; and the switch, which also covers XCR0. */
-void vmx_fpu_enable(void);
-size_t vmx_fpu_pages(void);
-void vmx_fpu_reset(struct vmx_vcpu *v);
-void vmx_fpu_load(const struct vmx_vcpu *v);
-void vmx_fpu_save(struct vmx_vcpu *v);
-void vmx_fpu_set_xcr0(struct vmx_vcpu *v, uint64_t value);
 
 /* msrs.c */
 enum vmx_switched_msr { SW_STAR, SW_LSTAR, SW_CSTAR, SW_FMASK, SW_KERNEL_GS_BASE, SW_TSC_AUX };

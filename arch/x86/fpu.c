@@ -1,7 +1,9 @@
-/* The guest's x87, SSE, AVX and AVX-512 state. The kernel is compiled without any of these, so the state
- * stays in the processor from vcpu_load to vcpu_save, exits and all. */
+#include "arch/x86/fpu.h"
+
+#include <stddef.h>
+
 #include "arch/x86/cpu.h"
-#include "arch/x86/vmx/vmx.h"
+#include "vmm/host.h"
 #include "vmm/string.h"
 
 #define PAGE 4096u
@@ -25,8 +27,8 @@
 static uint64_t components; /* 0: no XSAVE, FXSAVE it is */
 static uint32_t area_size = 512;
 
-/* CR0.TS and EM are the guest's, in its VMCS; the host has none of them, so that XSAVE works. */
-void vmx_fpu_enable(void)
+/* CR0.TS and EM are the guest's, in its VMCS or VMCB; the host has none of them, so that XSAVE works. */
+void fpu_enable(void)
 {
     write_cr0((read_cr0() & ~(CR0_TS | CR0_EM)) | CR0_MP);
     write_cr4(read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT);
@@ -39,14 +41,27 @@ void vmx_fpu_enable(void)
     area_size = cpuid(0xd, 0).ebx; /* for what XCR0 has enabled */
 }
 
-size_t vmx_fpu_pages(void)
+static size_t area_pages(void)
 {
     return (area_size + PAGE - 1) / PAGE;
 }
 
-void vmx_fpu_reset(struct vmx_vcpu *v)
+bool fpu_create(struct guest_fpu *fpu)
 {
-    uint8_t *area = v->fpu;
+    fpu->area = host_alloc_pages(area_pages(), PAGE);
+    return fpu->area != NULL;
+}
+
+void fpu_destroy(struct guest_fpu *fpu)
+{
+    if (fpu->area)
+        host_free_pages(fpu->area, area_pages());
+    fpu->area = NULL;
+}
+
+void fpu_reset(struct guest_fpu *fpu)
+{
+    uint8_t *area = fpu->area;
     const uint16_t fcw = FCW_RESET;
     const uint32_t mxcsr = MXCSR_INIT;
     const uint64_t bv = components & (XCR0_X87 | XCR0_SSE);
@@ -56,44 +71,51 @@ void vmx_fpu_reset(struct vmx_vcpu *v)
     memcpy(area + FX_MXCSR, &mxcsr, sizeof(mxcsr));
     if (components)
         memcpy(area + XSAVE_BV, &bv, sizeof(bv));
-    v->xcr0 = XCR0_X87;
+    fpu->xcr0 = XCR0_X87;
 }
 
 /* Everything is switched whatever the guest's XCR0 enables now: what it has disabled is still its own, and
  * not for the next guest to see. */
-void vmx_fpu_load(const struct vmx_vcpu *v)
+void fpu_load(struct guest_fpu *fpu)
 {
+    fpu->loaded = true;
     if (!components) {
-        __asm__ volatile("fxrstor64 (%0)" : : "r"(v->fpu) : "memory");
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(fpu->area) : "memory");
         return;
     }
     xsetbv(0, components);
     __asm__ volatile("xrstor64 (%0)"
                      :
-                     : "r"(v->fpu), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "r"(fpu->area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
                      : "memory");
-    if (v->xcr0 != components)
-        xsetbv(0, v->xcr0);
+    if (fpu->xcr0 != components)
+        xsetbv(0, fpu->xcr0);
 }
 
-void vmx_fpu_save(struct vmx_vcpu *v)
+void fpu_save(struct guest_fpu *fpu)
 {
+    fpu->loaded = false;
     if (!components) {
-        __asm__ volatile("fxsave64 (%0)" : : "r"(v->fpu) : "memory");
+        __asm__ volatile("fxsave64 (%0)" : : "r"(fpu->area) : "memory");
         return;
     }
-    if (v->xcr0 != components)
+    fpu->xcr0 = xgetbv(0); /* XSETBV by a guest has no exit in QEMU */
+    if (fpu->xcr0 != components)
         xsetbv(0, components);
     __asm__ volatile("xsave64 (%0)"
                      :
-                     : "r"(v->fpu), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
+                     : "r"(fpu->area), "a"((uint32_t)components), "d"((uint32_t)(components >> 32))
                      : "memory");
 }
 
-/* Bits that are not switched stay off, whoever asks for them. */
-void vmx_fpu_set_xcr0(struct vmx_vcpu *v, uint64_t value)
+uint64_t fpu_xcr0(const struct guest_fpu *fpu)
 {
-    v->xcr0 = (value & components) | XCR0_X87;
-    if (v->loaded && components)
-        xsetbv(0, v->xcr0);
+    return fpu->loaded && components ? xgetbv(0) : fpu->xcr0;
+}
+
+void fpu_set_xcr0(struct guest_fpu *fpu, uint64_t value)
+{
+    fpu->xcr0 = (value & components) | XCR0_X87;
+    if (fpu->loaded && components)
+        xsetbv(0, fpu->xcr0);
 }

@@ -1,0 +1,89 @@
+; Into the guest and out again (APM vol. 2, 15.5 and 15.6). VMRUN and the exit switch what the VMCB holds; VMLOAD and
+; VMSAVE the rest of the guest's segment state, for which the host's own must be back before its GS base or its TSS is
+; used; the general registers but RAX and RSP are switched here. Layout of struct vcpu_regs: sixteen registers in the
+; order of their encoding (checked at compile time in run.c).
+;
+; From CLGI to STGI nothing comes in between; with V_INTR_MASKING it is the host's IF at VMRUN that lets host interrupts
+; take the guest out. No STI may be the last instruction before VMRUN: its shadow would reach into the guest (seen in
+; QEMU; hardware does so when the exit comes at once). Unless the guest has a shadow itself: QEMU does not load the one
+; in the VMCB, and the host's is as good.
+bits 64
+default rel
+section .text
+
+%define REG(n) [rdi + 8 * (n)]
+%define RCX    1
+%define RDX    2
+%define RBX    3
+%define RBP    5
+%define RSI    6
+%define RDI    7
+
+global svm_enter
+
+; void svm_enter(struct vcpu_regs *regs (rdi), uint64_t vmcb_phys (rsi), uint64_t host_state_phys (rdx), bool shadow (cl))
+svm_enter:
+    push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push rdx
+    push rdi
+    clgi
+    sti
+    mov rax, rsi
+    vmload
+    test cl, cl                 ; MOV keeps the flags
+    mov rcx, REG(RCX)
+    mov rdx, REG(RDX)
+    mov rbx, REG(RBX)
+    mov rbp, REG(RBP)
+    mov rsi, REG(RSI)
+    mov r8, REG(8)
+    mov r9, REG(9)
+    mov r10, REG(10)
+    mov r11, REG(11)
+    mov r12, REG(12)
+    mov r13, REG(13)
+    mov r14, REG(14)
+    mov r15, REG(15)
+    mov rdi, REG(RDI)
+    jnz .shadow
+    vmrun
+.out:
+    cli
+    vmsave                      ; RAX is the host's again
+    mov rax, rdi
+    mov rdi, [rsp]
+    mov REG(RDI), rax
+    mov REG(RCX), rcx
+    mov REG(RDX), rdx
+    mov REG(RBX), rbx
+    mov REG(RBP), rbp
+    mov REG(RSI), rsi
+    mov REG(8), r8
+    mov REG(9), r9
+    mov REG(10), r10
+    mov REG(11), r11
+    mov REG(12), r12
+    mov REG(13), r13
+    mov REG(14), r14
+    mov REG(15), r15
+    mov rax, [rsp + 8]
+    vmload
+    stgi
+    add rsp, 16
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
+    pop rbp
+    ret
+.shadow:
+    cli
+    sti
+    vmrun
+    jmp .out

@@ -1,0 +1,136 @@
+/* A vCPU's VMCB: made, filled, reset, and what is switched beside it. */
+#include "vmm/vcpu.h"
+
+#include "arch/x86/cpu.h"
+#include "arch/x86/guest_debug.h"
+#include "arch/x86/guest_reset.h"
+#include "arch/x86/msr.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/svm/svm.h"
+#include "vmm/host.h"
+#include "vmm/string.h"
+#include "vmm/vm.h"
+
+#define PAGE          4096u
+#define INTERCEPT_DB  (1u << 1)
+#define INTERCEPT_AC  (1u << 17)
+#define INTERCEPT_MC  (1u << 18)
+#define INTERCEPT_CR4 (1u << 4)
+#define INTERCEPT_CR8 (1u << 8)
+
+_Static_assert(sizeof(struct svm_vcpu) <= PAGE, "allocated as one page");
+
+/* All of CR8 exits: the TPR that counts is the virtual LAPIC's. regs.c adds CR0 and reads of CR4 while they
+ * are not what the guest sees. */
+static void write_controls(const struct svm_vcpu *v)
+{
+    struct vmcb *c = v->vmcb;
+    c->cr_read = INTERCEPT_CR8;
+    c->cr_write = INTERCEPT_CR4 | INTERCEPT_CR8;
+    c->exceptions = INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC;
+    memcpy(c->intercepts, svm_caps.intercepts, sizeof(c->intercepts));
+    c->iopm = svm_iopm();
+    c->msrpm = host_phys(v->vm->msrpm);
+    c->int_ctl = V_INTR_MASKING;
+    c->np_control = NP_ENABLE;
+    c->nested_cr3 = host_phys(v->vm->npt.root);
+}
+
+bool svm_vcpu_init(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = host_alloc_pages(1, PAGE);
+    vcpu->arch = v;
+    if (!v)
+        return false;
+    v->vcpu = vcpu;
+    v->vm = vcpu->vm->arch;
+    v->vmcb = host_alloc_pages(1, PAGE);
+    if (!v->vmcb || !fpu_create(&v->fpu))
+        return false;
+    v->vmcb_phys = host_phys(v->vmcb);
+    v->npt_generation = v->vm->npt_generation;
+    events_reset(&v->events);
+    write_controls(v);
+    return true;
+}
+
+void svm_vcpu_destroy(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    if (!v)
+        return;
+    fpu_destroy(&v->fpu);
+    if (v->vmcb)
+        host_free_pages(v->vmcb, 1);
+    host_free_pages(v, 1);
+    vcpu->arch = NULL;
+}
+
+static void reset_vmcb(struct vmcb *c)
+{
+    c->int_ctl = V_INTR_MASKING;
+    c->int_state = 0;
+    c->event_inj = 0;
+    c->exit_int_info = 0;
+    c->intercepts[0] &= ~(INTERCEPT_VINTR | INTERCEPT_IRET);
+    c->dr6 = GUEST_DR6_RESET;
+    c->clean = 0;
+}
+
+void svm_vcpu_reset(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    const bool loaded = v->fpu.loaded;
+    if (loaded)
+        svm_vcpu_save(vcpu);
+    guest_reset(&svm_ops, vcpu);
+    reset_vmcb(v->vmcb);
+    fpu_reset(&v->fpu);
+    memset(v->dr, 0, sizeof(v->dr));
+    events_reset(&v->events);
+    v->virq = VIRQ_FREE;
+    v->nmi = NMI_OPEN;
+    v->work = WORK_FLUSH;
+    if (loaded)
+        svm_vcpu_load(vcpu);
+}
+
+/* Clean bits and ASID mean something on the processor where they were used alone. */
+void svm_vcpu_load(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    ASSERT(!v->fpu.loaded);
+    if (v->cpu != this_cpu()->hv) {
+        v->cpu = this_cpu()->hv;
+        v->vmcb->clean = 0;
+    }
+    if (!asid_valid(&v->cpu->asids, &v->tag))
+        v->work |= WORK_FLUSH;
+    if (svm_caps.rdtscp)
+        wrmsr(MSR_TSC_AUX, v->tsc_aux);
+    guest_breakpoints_load(v->dr);
+    fpu_load(&v->fpu);
+}
+
+void svm_vcpu_save(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    ASSERT(v->fpu.loaded);
+    guest_breakpoints_save(v->dr);
+    fpu_save(&v->fpu);
+}
+
+void svm_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+    struct vmcb *c = v->vmcb;
+    if (exiting) {
+        c->intercepts[0] |= INTERCEPT_RDTSC;
+        c->intercepts[1] |= INTERCEPT_RDTSCP;
+    } else {
+        c->intercepts[0] &= ~INTERCEPT_RDTSC;
+        c->intercepts[1] &= ~INTERCEPT_RDTSCP;
+    }
+    c->tsc_offset = offset;
+    svm_changed(v, CLEAN_INTERCEPTS);
+}
