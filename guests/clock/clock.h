@@ -20,6 +20,7 @@ struct settings {
     uint64_t seconds;
     uint64_t limit_ns; /* what two clocks may differ by, and a read pass an undelivered event */
     bool busy;         /* spin between ticks, else HLT */
+    bool few_reads;    /* a handler reads one clock in turn, else all of them */
     bool ioapic;       /* interrupts through the IOAPIC, else the PIC pair */
 };
 
@@ -38,6 +39,8 @@ struct series {
     uint64_t origin;
     uint64_t due, delivered, lost, extra;
     uint64_t late, past; /* the latest handler; the furthest a clock was read past an undelivered event */
+    uint64_t
+        early; /* how much earlier than `origin` says the events may have been: handlers take time to start */
 };
 
 /* The clock stood at `count` (or up to one count more) at some moment of [before, after]. */

@@ -101,18 +101,28 @@ void clocks_init(void)
     }
 }
 
-/* The count without turns. The TSC says how many times the clock has turned over meanwhile, to the nearest
- * turn; the rest is the clock's own word. Less than before is a backward step. */
-static uint64_t unwrap(struct clock *c, uint64_t raw, uint64_t before)
+/* The count without turns. The two brackets bound how far the clock has gone on since the last sample, and
+ * that says how many times it has turned over; the rest is the clock's own word. Less than before is a
+ * backward step. */
+static uint64_t unwrap(struct clock *c, uint64_t raw, const struct sample *now)
 {
     uint64_t step = (raw + c->modulus - c->last_raw) % c->modulus;
-    uint64_t expected = mul_div(before - c->last.before, 1ull << 32, c->rate);
-    uint64_t turns = (expected + c->modulus + c->modulus / 2 - step) / c->modulus; /* and one too many */
+    uint64_t least =
+        now->before > c->last.after ? mul_div(now->before - c->last.after, 1ull << 32, c->rate) : 0;
+    uint64_t most = mul_div(now->after - c->last.before, 1ull << 32, c->rate) + 1;
+    /* One turn more than wanted, so that a step back is not below zero. */
+    uint64_t turns = least + c->modulus > step ? (least + 2 * c->modulus - 1 - step) / c->modulus : 0;
+    uint64_t above = turns * c->modulus + step, below = above - c->modulus;
 
-    if (turns == 0) {
+    /* The first at or above `least` fits if it is not above `most`; else the nearer of the two around them.
+     */
+    if (turns > 0 && above > most + c->modulus && above - (most + c->modulus) > least + c->modulus - below) {
+        above = below;
+    }
+    if (above < c->modulus) {
         c->backward++;
     }
-    return c->last.count + turns * c->modulus + step - c->modulus;
+    return c->last.count + above - c->modulus;
 }
 
 static void keep(struct clock *c, const struct sample *s)
@@ -143,8 +153,13 @@ uint64_t clock_sample(struct clock *c, uint64_t before)
     uint64_t raw = c->read();
     struct sample s = {before, clock_tsc(), 0};
 
+    /* Two brackets as wide as the clock's whole turn together would leave its turns open. A bracket gets as
+     * wide when time that a VM missed is caught up with, up to the next event. */
+    if (s.after - s.before >= fixed_mul(c->modulus, c->rate) / 2) {
+        return s.after;
+    }
     if (c->samples > 0) {
-        s.count = unwrap(c, raw, before);
+        s.count = unwrap(c, raw, &s);
     } else {
         s.count = c->modulus + raw; /* room for steps back */
     }

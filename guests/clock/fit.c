@@ -1,6 +1,8 @@
 /* How well the readings of a clock go with the TSC. */
 #include "guests/clock/clock.h"
 
+#define RANGE 32 /* the calibration is no worse than that */
+
 struct span clock_span(const struct clock *c, uint64_t rate)
 {
     struct span span = {INT64_MIN, INT64_MAX};
@@ -28,7 +30,7 @@ static int64_t badness(const struct clock *c, uint64_t rate)
 
 uint64_t clock_fit(const struct clock *c)
 {
-    uint64_t low = c->rate - c->rate / 256, high = c->rate + c->rate / 256;
+    uint64_t low = c->rate - c->rate / RANGE, high = c->rate + c->rate / RANGE;
 
     /* badness is the maximum of straight lines in the rate less the minimum of others, so it is convex. */
     while (high - low > 2) {

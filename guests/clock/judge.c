@@ -86,8 +86,9 @@ static void compare_with_counter(const struct series *s, const struct clock *c, 
     uint64_t k = mul_div(s->origin + period - middle, 1ull << 32, s->period);
     uint64_t phase = s->origin + period - middle - fixed_mul(k, s->period);
     uint64_t off = phase < period / 2 ? phase : period - phase;
+    uint64_t allowed = width + (phase < period / 2 ? s->early : 0);
 
-    off = off > width ? off - width : 0;
+    off = off > allowed ? off - allowed : 0;
     printf("clock: %s counter and ticks disagreement_ns=%lu\n", s->name, to_ns(off, f->hz));
     f->disagreement = off > f->disagreement ? off : f->disagreement;
 }

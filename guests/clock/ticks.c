@@ -1,9 +1,11 @@
 /* Judges the log of ticks: each timer against its own grid, and the three against one another. */
 #include "guests/clock/clock.h"
 
+#include "guests/lib/print.h"
 #include "guests/lib/string.h"
 
-#define BINS 64
+#define BINS  1024
+#define SHOWN 3 /* inversions that are printed one by one */
 
 static uint64_t due_at(const struct series *s, int64_t index)
 {
@@ -27,41 +29,60 @@ static uint64_t phase_of(uint64_t time, uint64_t origin, uint64_t period)
     return time - origin - fixed_mul(k, period);
 }
 
-/* The bin after the longest run of empty ones, round the circle: most handlers run soon after their event, so
- * the events lie where the arrivals begin. */
-static unsigned int first_bin(const uint32_t *bins)
+/* Each event lay between the last reading with interrupts on before it and the entry of its handler. A bin of
+ * the period, and which ticks' brackets cover it. */
+static bool bracket(const struct tick *t, uint64_t base, uint64_t period, uint32_t *from, uint32_t *to)
 {
-    unsigned int best = 0, best_gap = 0, gap = 0;
+    uint64_t bin = (period >> 32) / BINS + 1;
 
-    for (unsigned int i = 0; i < 2 * BINS; i++) {
-        if (bins[i % BINS] == 0) {
-            gap++;
-            continue;
+    if (t->entry - t->last_open >= period >> 32) {
+        return false;
+    }
+    *from = (uint32_t)(phase_of(t->last_open, base, period) / bin);
+    *to = (uint32_t)(phase_of(t->entry, base, period) / bin);
+    return true;
+}
+
+/* The last of the bins that most brackets cover: +1 where a bracket begins, -1 behind its end, round the
+ * circle. */
+static uint32_t most_covered(enum tick_source source, uint64_t base, uint64_t period)
+{
+    static int32_t change[BINS + 1];
+    int32_t covered = 0, most = 0;
+    uint32_t from, to, best = 0;
+
+    memset(change, 0, sizeof(change));
+    for (uint32_t i = 0; i < run.nticks; i++) {
+        if (run.ticks[i].source == source && bracket(&run.ticks[i], base, period, &from, &to)) {
+            change[0] += from > to;
+            change[from]++;
+            change[to + 1]--;
         }
-        if (gap > best_gap) {
-            best_gap = gap;
-            best = i % BINS;
+    }
+    for (uint32_t i = 0; i < BINS; i++) {
+        covered += change[i];
+        if (covered >= most) {
+            most = covered;
+            best = i;
         }
-        gap = 0;
     }
     return best;
 }
 
-/* Event 0 of the grid that the arrivals show: no arrival lies before its event, and the closest one at it. */
+/* Event 0 of the grid that the ticks show: as late as the brackets that cover the best bin allow. */
 static uint64_t find_origin(enum tick_source source, uint64_t period)
 {
-    uint32_t bins[BINS] = {0};
-    uint64_t base = run.start, bin = (period >> 32) / BINS + 1, least = UINT64_MAX;
+    uint64_t bin = (period >> 32) / BINS + 1, base = run.start - 2 * (period >> 32), least = period >> 32;
+    uint32_t from, to;
 
+    base += most_covered(source, base, period) * bin;
     for (uint32_t i = 0; i < run.nticks; i++) {
-        if (run.ticks[i].source == source) {
-            bins[phase_of(run.ticks[i].entry, base, period) / bin]++;
-        }
-    }
-    base -= (period >> 32) - first_bin(bins) * bin;
-    for (uint32_t i = 0; i < run.nticks; i++) {
-        if (run.ticks[i].source == source) {
-            uint64_t phase = phase_of(run.ticks[i].entry, base, period);
+        const struct tick *t = &run.ticks[i];
+
+        /* Seen from the best bin, a bracket that covers it ends soon after bin 0 and begins before the turn.
+         */
+        if (t->source == source && bracket(t, base, period, &from, &to) && (from > to || from == 0)) {
+            uint64_t phase = phase_of(t->entry, base, period);
 
             least = phase < least ? phase : least;
         }
@@ -112,11 +133,15 @@ static void measure(struct series *s, const struct tick *t, int64_t first)
     if (t->last_open > due && t->last_open - due > s->past) {
         s->past = t->last_open - due;
     }
+    if (t->last_open <= due && due - t->last_open < s->early) {
+        s->early = due - t->last_open;
+    }
 }
 
 void ticks_judge(struct series *s, enum tick_source source, uint64_t period, uint64_t slack)
 {
     s->period = period;
+    s->early = period >> 32;
     s->origin = find_origin(source, period);
     /* Event 0 lies before the run, so that no number is below zero but those of ticks that should not be. */
     number(s, source);
@@ -134,33 +159,62 @@ void ticks_judge(struct series *s, enum tick_source source, uint64_t period, uin
     s->lost = s->due - s->delivered;
 }
 
-/* Two events out of order are the guest's own doing in two cases: they were due at the same moment as far as
- * can be told; or both came due while it had interrupts off, and the first taken has the higher priority. */
-static bool excused(const struct tick *first, uint64_t first_due_at, const struct tick *second,
-                    uint64_t second_due_at, uint64_t slack)
+/* A tick with what judging its order needs. */
+struct placed {
+    const struct tick *tick;
+    uint64_t due;
+    /* Since when the guest could take no other: since the event of the first handler of an unbroken row was
+     * due (its way to the handler belongs to it), or since the guest turned interrupts off. */
+    uint64_t busy_since;
+};
+
+static struct placed place(const struct series *all, const struct tick *t, const struct placed *before)
 {
-    if (first_due_at - second_due_at <= slack) {
+    struct placed p = {t, due_at(&all[t->source], t->index), t->off_start};
+
+    if (t->off_start == t->entry) {
+        p.busy_since = p.due;
+    } else if (before->tick != NULL && before->tick->off_start == t->off_start) {
+        p.busy_since = before->busy_since;
+    }
+    return p;
+}
+
+/* Two events out of order are the guest's own doing in two cases: they were due at the same moment as far as
+ * can be told; or both came due while it could take none, and the first taken has the higher priority. */
+static bool excused(const struct placed *first, const struct placed *second, uint64_t slack)
+{
+    if (first->due - second->due <= slack) {
         return true;
     }
-    return first->source > second->source && second_due_at + slack >= first->off_start;
+    return first->tick->source > second->tick->source && second->due + slack >= first->busy_since;
+}
+
+static void show(const struct series *all, const struct placed *first, const struct placed *second)
+{
+    int64_t since = (int64_t)(first->busy_since - second->due);
+
+    printf(
+        "clock: inversion: %s due +%lu taken +%lu (busy since %ld) before %s due +0 taken +%lu, in TSC ticks\n",
+        all[first->tick->source].name, first->due - second->due, first->tick->entry - second->due, since,
+        all[second->tick->source].name, second->tick->entry - second->due);
 }
 
 uint64_t ticks_inversions(const struct series *all, uint64_t slack)
 {
-    const struct tick *furthest = NULL;
-    uint64_t furthest_due = 0, inversions = 0;
+    struct placed furthest = {NULL, 0, 0}, before = {NULL, 0, 0};
+    uint64_t inversions = 0;
 
     for (uint32_t i = 0; i < run.nticks; i++) {
-        const struct tick *t = &run.ticks[i];
-        uint64_t due = due_at(&all[t->source], t->index);
+        struct placed p = place(all, &run.ticks[i], &before);
 
-        if (furthest != NULL && due < furthest_due && !excused(furthest, furthest_due, t, due, slack)) {
-            inversions++;
+        if (p.due < furthest.due && !excused(&furthest, &p, slack) && inversions++ < SHOWN) {
+            show(all, &furthest, &p);
         }
-        if (furthest == NULL || due >= furthest_due) {
-            furthest = t;
-            furthest_due = due;
+        if (p.due >= furthest.due) {
+            furthest = p;
         }
+        before = p;
     }
     return inversions;
 }

@@ -5,23 +5,18 @@
 #include "guests/lib/string.h"
 
 #define PIT_CHANNEL0   0x40
-#define PIT_CHANNEL2   0x42
 #define PIT_CONTROL    0x43
 #define PIT_C0_RATE    0x34 /* channel 0, both bytes, mode 2 */
 #define PIT_C0_ONESHOT 0x30 /* channel 0, both bytes, mode 0: no interrupt until a count is written */
 #define PIT_C0_LATCH   0x00
-#define PIT_C2_ONESHOT 0xB0 /* channel 2, both bytes, mode 0 */
-#define PORT61         0x61
-#define PORT61_GATE2   0x01
-#define PORT61_SPEAKER 0x02
-#define PORT61_OUT2    0x20
 
 #define CMOS_INDEX 0x70
 #define CMOS_DATA  0x71
 #define RTC_A_32K  0x20 /* divider chain on, 32768 Hz */
 
 #define LAPIC_DIVIDE_16   0x3
-#define CALIBRATION_COUNT 59659 /* 50 ms */
+#define CALIBRATION_COUNT 238636u /* 200 ms */
+#define PIT_FULL          65536u
 
 void pit_start(uint32_t divisor)
 {
@@ -94,26 +89,59 @@ void lapic_timer_start(uint32_t lvt, uint32_t initial)
     lapic_write(LAPIC_TIMER_ICR, initial);
 }
 
+/* All three clocks within one bracket. */
+struct reading {
+    uint64_t tsc, width; /* at its begin; how long it took */
+    uint64_t pit, lapic; /* counts since the start */
+};
+
+/* pit and lapic go on from the reading before: at most one turn of the PIT lies between them. */
+static struct reading read_clocks(const struct reading *before)
+{
+    struct reading r;
+
+    r.tsc = rdtsc();
+
+    uint16_t count = pit_count();
+
+    r.lapic = UINT32_MAX - lapic_read(LAPIC_TIMER_CCR);
+    r.width = rdtsc() - r.tsc;
+    r.pit = before->pit + (uint16_t)(-count - (uint16_t)before->pit);
+    return r;
+}
+
+/* The closest reading while the PIT counts on to `until`. */
+static struct reading closest_until(struct reading *now, uint64_t until)
+{
+    struct reading best = *now;
+
+    while (now->pit < until) {
+        *now = read_clocks(now);
+        if (now->width < best.width) {
+            best = *now;
+        }
+    }
+    return best;
+}
+
 struct frequencies calibrate(void)
 {
     struct frequencies f;
-    uint8_t port61 = (uint8_t)(inb(PORT61) & ~(PORT61_GATE2 | PORT61_SPEAKER));
 
-    outb(PORT61, port61 | PORT61_GATE2);
-    outb(PIT_CONTROL, PIT_C2_ONESHOT);
-    outb(PIT_CHANNEL2, CALIBRATION_COUNT & 0xFF);
+    pit_start(PIT_FULL);
     lapic_timer_start(LVT_MASKED, UINT32_MAX);
-    outb(PIT_CHANNEL2, CALIBRATION_COUNT >> 8); /* the count starts with its second byte */
 
-    uint64_t tsc = rdtsc();
-    uint32_t lapic = lapic_read(LAPIC_TIMER_CCR);
+    struct reading now = read_clocks(&(struct reading){0});
+    uint64_t start = now.pit;
+    struct reading first = closest_until(&now, start + CALIBRATION_COUNT / 4);
 
-    while (!(inb(PORT61) & PORT61_OUT2)) {
-    }
-    tsc = rdtsc() - tsc;
-    lapic -= lapic_read(LAPIC_TIMER_CCR);
-    outb(PORT61, port61);
-    f.tsc_hz = mul_div(tsc, PIT_HZ_NUM, 12ull * CALIBRATION_COUNT);
-    f.lapic_hz = mul_div(lapic, PIT_HZ_NUM, 12ull * CALIBRATION_COUNT);
+    closest_until(&now, start + CALIBRATION_COUNT * 3 / 4);
+    now.width = UINT64_MAX;
+
+    struct reading last = closest_until(&now, start + CALIBRATION_COUNT);
+    uint64_t counts = 12 * (last.pit - first.pit);
+
+    f.tsc_hz = mul_div(last.tsc - first.tsc, PIT_HZ_NUM, counts);
+    f.lapic_hz = mul_div(last.lapic - first.lapic, PIT_HZ_NUM, counts);
     return f;
 }

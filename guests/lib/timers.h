@@ -39,7 +39,9 @@ uint8_t rtc_seconds(void);
 /* LAPIC timer: divide by 16, the counter runs from initial; mode bits and vector in lvt. */
 void lapic_timer_start(uint32_t lvt, uint32_t initial);
 
-/* How a kernel finds the frequencies: channel 2 of the PIT runs for 50 ms, its output polled at port 61h. */
+/* How a kernel finds the frequencies: channel 0 of the PIT against TSC and LAPIC timer over a fifth of a
+ * second, by the closest readings at both ends, so that a slow reading does no harm. Leaves channel 0 running
+ * (mode 2, 65536). */
 struct frequencies {
     uint64_t tsc_hz;
     uint64_t lapic_hz; /* with the divider in: counts of CCR a second */
