@@ -98,6 +98,29 @@ static void timer_status(void **state)
     assert_int_equal(pc_take(&pc, 0), -1);
 }
 
+/* The timer's share of the line answers for the whole line, but waits only for itself. */
+static void timer_share(void **state)
+{
+    (void)state;
+    struct vt_line share = acpi_pm_timer_line(&pc.vm.platform.acpi_pm);
+    assert_false(share.ops->masked(share.ctx, share.line));
+    pc_out(&pc, EN, 2, PM1_PWRBTN);
+    acpi_pm_power_button(&pc.vm.platform.acpi_pm);
+    assert_false(share.ops->waiting(share.ctx, share.line));
+    assert_false(share.ops->raise(share.ctx, share.line)); /* the button has it up already */
+    assert_true(share.ops->waiting(share.ctx, share.line));
+    assert_int_equal(pc_take(&pc, 0), SCI_VEC);
+    assert_false(share.ops->waiting(share.ctx, share.line));
+    share.ops->lower(share.ctx, share.line);
+    pc_out(&pc, STS, 2, PM1_PWRBTN);
+    pc_lapic_write(&pc, 0, LAPIC_EOI, 0);
+    assert_true(share.ops->raise(share.ctx, share.line));
+    share.ops->lower(share.ctx, share.line);
+    assert_false(pc.vm.platform.acpi_pm.sci);
+    pc_route(&pc, IRQ_SCI, 0, 0x18000u | SCI_VEC);
+    assert_true(share.ops->masked(share.ctx, share.line));
+}
+
 /* The PM timer itself through its port, whole and in parts, 32 bits wide and read-only. */
 static void timer_port(void **state)
 {
@@ -149,7 +172,7 @@ static void reset(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(power_on),   TEST(registers), TEST(power_button),  TEST(timer_status),
+        TEST(power_on),   TEST(registers), TEST(power_button),  TEST(timer_status),  TEST(timer_share),
         TEST(timer_port), TEST(reset),     TEST(poweroff_word), TEST(poweroff_byte),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

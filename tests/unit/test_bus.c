@@ -5,7 +5,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "vmm/bus.h"
@@ -193,6 +197,60 @@ static void own_page_of_each_vcpu(void **state)
     assert_int_equal(bus_mmio_read(&bus, &vcpus[1], UINT64_MAX - 15, 1), 0xc1);
 }
 
+/* Runs a claim in a process of its own: true if an assertion stopped it. */
+static bool claim_aborts(uint64_t base, uint64_t length)
+{
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        if (!freopen("/dev/null", "w", stderr))
+            _exit(1);
+        bus_claim_ports(&bus, &(struct bus_range){.base = base, .length = length});
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+/* Two devices at one place are our own mistake. */
+static void claims_do_not_overlap(void **state)
+{
+    (void)state;
+    setup_width(1);
+    assert_true(claim_aborts(0x300, 1));
+    assert_true(claim_aborts(0x2ff, 2));
+    assert_true(claim_aborts(0x30f, 4));
+    assert_true(claim_aborts(0, 0x1000));
+    assert_true(claim_aborts(0x200, 0));
+    assert_false(claim_aborts(0x2ff, 1));
+    assert_false(claim_aborts(0x310, 1));
+    for (unsigned int i = 1; i < BUS_MAX_PORTS; i++)
+        bus_claim_ports(&bus, &(struct bus_range){.base = 0x800 + i, .length = 1});
+    assert_true(claim_aborts(0x900, 1)); /* the map is full */
+}
+
+/* Ports are found in two ways, below and above BUS_FAST_PORTS; a device across the border answers all of its
+ * own. */
+static void low_and_high_ports(void **state)
+{
+    (void)state;
+    struct bus_range range = {.length = 16, .read = memory_read, .write = memory_write, .self = &device};
+    static const uint16_t bases[] = {0, 0x5678, 0xfff0, BUS_FAST_PORTS - 8};
+    bus_init(&bus);
+    for (unsigned int i = 0; i < 4; i++) {
+        range.base = bases[i];
+        bus_claim_ports(&bus, &range);
+    }
+    for (uint32_t port = 0; port < 0x10000; port++) {
+        bool claimed = false;
+        for (unsigned int i = 0; i < 4; i++)
+            claimed |= port >= bases[i] && port - bases[i] < 16;
+        device.accesses = 0;
+        bus_port_read(&bus, vcpus, (uint16_t)port, 1);
+        assert_int_equal(device.accesses, claimed);
+    }
+}
+
 /* Any access of any size at any place: bytes inside the range are the device's, all others are ones. */
 static void every_place_and_size(void **state)
 {
@@ -219,6 +277,7 @@ int main(void)
         cmocka_unit_test(byte_device_gets_bytes),     cmocka_unit_test(word_device_gets_aligned_words),
         cmocka_unit_test(wide_device_gets_all),       cmocka_unit_test(crossing_the_end),
         cmocka_unit_test(ports_and_memory_are_apart), cmocka_unit_test(own_page_of_each_vcpu),
+        cmocka_unit_test(claims_do_not_overlap),      cmocka_unit_test(low_and_high_ports),
         cmocka_unit_test(every_place_and_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,10 +92,10 @@ static void what_is_hidden(void **state)
 
 static void leaves_that_read_as_zeros(void **state)
 {
-    static const uint32_t leaves[] = {0x3,        0x5,        0x8,        0x9,        0xa,        0xe,
-                                      0x10,       0x12,       0x14,       0x15,       0x16,       0x17,
-                                      0x1f,       0x7fffffff, 0x40000001, 0x8000000a, 0x8000001d, 0x8000001e,
-                                      0xffffffff, 0xc0000000, 0x20000000};
+    static const uint32_t leaves[] = {0x3,        0x5,        0x8,        0x9,        0xa,
+                                      0xe,        0x10,       0x12,       0x14,       0x17,
+                                      0x1f,       0x7fffffff, 0x40000001, 0x8000000a, 0x8000001d,
+                                      0x8000001e, 0xffffffff, 0xc0000000, 0x20000000};
     const uint32_t zeros[4] = {0};
 
     (void)state;
@@ -106,7 +106,7 @@ static void leaves_that_read_as_zeros(void **state)
     get(7, 1);
     assert_memory_equal(out, zeros, sizeof zeros);
     get(0, 0);
-    assert_int_equal(out[CPUID_EAX], 0xd);
+    assert_int_equal(out[CPUID_EAX], 0x16);
     assert_memory_equal(&out[CPUID_EBX], "GenuntelineI", 12);
     get(0x80000000, 0);
     assert_int_equal(out[CPUID_EAX], 0x80000008);
@@ -124,6 +124,19 @@ static void our_own(void **state)
     assert_int_equal(out[CPUID_EAX], 4); /* ARAT: the LAPIC timer never stops */
     get(7, 0);
     assert_true(out[CPUID_EBX] & 2); /* TSC_ADJUST */
+}
+
+/* SDM vol. 2, CPUID 15H and 16H: the frequencies that the guest really gets, not the host's words. */
+static void frequencies(void **state)
+{
+    uint64_t hz = vtime_hz(&vm->time);
+
+    (void)state;
+    get(0x15, 0);
+    assert_int_equal((uint64_t)out[CPUID_ECX] * out[CPUID_EBX] / out[CPUID_EAX], hz);
+    assert_int_equal(out[CPUID_ECX], lapic_timer_hz(hz));
+    get(0x16, 0);
+    assert_int_equal(out[CPUID_EAX], hz / 1000000);
 }
 
 /* SDM vol. 1, 13.2: the sizes follow XCR0. */
@@ -241,6 +254,7 @@ int main(void)
         TEST(dynamic_bits_of_leaf_1),
         TEST(what_is_hidden),
         TEST(leaves_that_read_as_zeros),
+        TEST(frequencies),
         TEST(our_own),
         TEST(xsave_area),
         TEST(without_xsave),

@@ -135,7 +135,7 @@ static void bzimage_loads(void **state)
 
 static void the_initrd_lies_high(void **state)
 {
-    static uint8_t initrd[10000];
+    static uint8_t initrd[12288];
     struct vm *vm = load_vm_new(16 * MIB);
     uint64_t zp;
 

@@ -267,6 +267,10 @@ static void elf_sections_are_told(void **state)
     table = guest_u32(vm, info + 36);
     assert_int_equal(guest_u32(vm, table + 40 + 12), MIB);
     assert_memory_equal(vm->ram.base + guest_u32(vm, table + 80 + 12), "symbols symbols!", 16);
+    /* A section that is not in the file: told, but nowhere in memory. */
+    put_u32(image + size - 40 + 20, 0x7FFFFFFF);
+    assert_true(load_vm_load(vm, image, size));
+    assert_int_equal(guest_u32(vm, guest_u32(vm, info_of(vm) + 36) + 80 + 12), 0);
     /* A table that is not in the file: the flag is not set, the kernel starts without. */
     assert_true(load_vm_load(vm, image, size - 1));
     assert_int_equal(guest_u32(vm, info_of(vm)) & 0x20, 0);
@@ -354,6 +358,7 @@ static void bad_address_fields_are_refused(void **state)
         {20, MIB - 1, "module 3 (image) has a multiboot header with wrong addresses: load_end_addr"},
         {20, MIB, "module 3 (image) has a multiboot header with wrong addresses: load_end_addr"},
         {20, MIB + 4097, "module 3 (image) is truncated: its header says 4097 bytes, the file has 4096"},
+        {24, MIB - 1, "module 3 (image) has a multiboot header with wrong addresses: bss_end_addr"},
         {24, MIB + 4095, "module 3 (image) has a multiboot header with wrong addresses: bss_end_addr"},
         {28, MIB - 1, "module 3 (image) has a multiboot header with wrong addresses: entry_addr"},
         {28, MIB + 0x2000, "module 3 (image) has a multiboot header with wrong addresses: entry_addr"},

@@ -152,6 +152,28 @@ static void bad_notes_are_no_notes(void **state)
     load_vm_free(vm);
 }
 
+/* A note segment that ends with the file, anywhere in a note. */
+static void cut_notes_are_no_notes(void **state)
+{
+    struct vm *vm = load_vm_new(8 * MIB);
+    size_t cut;
+
+    (void)state;
+    for (cut = 1; cut <= 40; cut++) {
+        const uint32_t entry = MIB;
+        size_t n = put_note(notes, 1, "GNU", "odd", 3);
+        struct test_segment s[2] = {{1, MIB, MIB, 0x1000, text, 64}, {4, 0, 0, 0, notes, 0}};
+
+        n += put_note(notes + n, 18, "Xen", &entry, 4);
+        assert_int_equal(n, 40);
+        s[1].size = n;
+        assert_true(load_vm_load(vm, image, build_elf(image, sizeof(image), true, 0, s, 2)));
+        s[1].size = n - cut;
+        assert_false(load_vm_load(vm, image, build_elf(image, sizeof(image), true, 0, s, 2)));
+    }
+    load_vm_free(vm);
+}
+
 /* A note holds a physical address, even where another segment has it as a virtual one (Linux's per-CPU data,
  * at 0). */
 static void the_entry_is_physical(void **state)
@@ -183,7 +205,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pvh_kernels_load),       cmocka_unit_test(without_modules_the_list_is_absent),
         cmocka_unit_test(bad_notes_are_no_notes), cmocka_unit_test(the_entry_is_physical),
-        cmocka_unit_test(spoilt_images),
+        cmocka_unit_test(cut_notes_are_no_notes), cmocka_unit_test(spoilt_images),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,7 @@ static void entries(void **state)
             } else if (type == 3) {
                 uint8_t irq = area[at + 5];
 
+                assert_int_not_equal(irq, 2);
                 assert_int_equal(area[at + 1], 0);
                 assert_int_equal(u16_at(at + 2), irq == 9 ? 0xD : 0);
                 assert_int_equal(area[at + 6], 5);

@@ -156,9 +156,10 @@ static void icw1_resets(void **state)
     pulse(4);
     icws(1, 1);
     assert_int_equal(in(0x20), 0); /* IRR selected, edges forgotten */
+    pulse(7);
+    assert_int_equal(in(0x20), 0x80);
     assert_int_equal(in(0x21), 0);
     assert_int_equal(isr(0x20), 0);
-    pulse(7);
     pulse(0);
     assert_int_equal(take(), 0x30); /* IR7 is the lowest again */
     assert_int_equal(take(), -1);

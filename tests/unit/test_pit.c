@@ -368,9 +368,36 @@ static void test_garbage(void **state)
     }
 }
 
+/* DESIGN.md 2.6: a timer whose interrupt is masked holds nothing up; it is not an incident for ever either.
+ * When the line opens, its edges are where they would have been. */
+static void test_masked_line_parks(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ);
+    program(&b, 0, 2, 1000);
+    uint64_t first = b.pit.timer.at / TICK;
+
+    b.rig.masked = true;
+    to_tick(&b, first + 1);
+    assert_int_equal(vtime_deadline(&b.rig.time), RT_NEVER);
+    pit_listen(&b.pit); /* still masked */
+    assert_int_equal(vtime_deadline(&b.rig.time), RT_NEVER);
+    to_tick(&b, first + 5500);
+    b.rig.masked = false;
+    pit_listen(&b.pit);
+    assert_int_equal(b.pit.timer.at, (first + 6000) * TICK);
+    unsigned int raises = b.rig.raises;
+
+    to_tick(&b, first + 8500);
+    assert_int_equal(b.rig.raises, raises + 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_masked_line_parks),
         cmocka_unit_test(test_firmware_state),
         cmocka_unit_test(test_mode0_one_shot),
         cmocka_unit_test(test_mode2_reload_at_end_of_period),

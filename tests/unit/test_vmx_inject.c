@@ -1,4 +1,4 @@
-/* links: arch/x86/vmx/inject.c */
+/* links: arch/x86/vmx/inject.c arch/x86/events.c */
 /* Event injection (SDM vol. 3, 27.6), windows (26.2), re-delivery of interrupted events (28.2.4). */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,18 +21,18 @@ static int setup(void **state)
     (void)state;
     vcpu = (struct vcpu){.arch = &v};
     vcpu.regs.rflags = 2 | IF;
-    v = (struct vmx_vcpu){.vcpu = &vcpu, .held_irq = -1};
+    v = (struct vmx_vcpu){.vcpu = &vcpu, .events.held_irq = -1};
     return 0;
 }
 
 /* What run.c does at an entry: the event leaves. */
-static struct vmx_event enter(void)
+static struct event enter(void)
 {
     if (v.work & WORK_EVENT)
         vmx_event_promote(&v);
-    const struct vmx_event ev = v.event;
-    v.event.info = 0;
-    if (!v.nmi_queued && v.held_irq < 0)
+    const struct event ev = v.events.next;
+    v.events.next.info = 0;
+    if (events_none(&v.events))
         v.work &= ~WORK_EVENT;
     return ev;
 }
@@ -72,7 +72,7 @@ static void an_entry_takes_one_event(void **state)
     vmx_inject_exception(&vcpu, 13, true, 0x18);
     assert_false(vmx_irq_ready(&vcpu));
     assert_int_equal(vmx_inject_irq(&vcpu, 0x30), INJECT_WINDOW);
-    const struct vmx_event ev = enter();
+    const struct event ev = enter();
     assert_int_equal(ev.info, EVENT_VALID | EVENT_TYPE_FAULT | EVENT_ERROR | 13);
     assert_int_equal(ev.error, 0x18);
 }
@@ -115,7 +115,7 @@ static void nmi_behind_an_exception(void **state)
     vmx_inject_exception(&vcpu, 6, false, 0);
     vmx_inject_nmi(&vcpu);
     assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_FAULT | 6);
-    assert_true(v.nmi_queued);
+    assert_true(v.events.nmi_queued);
     assert_int_equal(v.proc, PROC_NMI_WINDOW);
     assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_NMI | 2);
 }
@@ -126,7 +126,7 @@ static void interrupted_deliveries_are_done_again(void **state)
     /* INT 80h of two bytes; bit 12 is undefined in IDT-vectoring information and must not get into the entry.
      */
     vmx_redeliver(&v, EVENT_VALID | EVENT_IRET_NMI | EVENT_TYPE_SOFT | 0x80, 0, 2);
-    struct vmx_event ev = enter();
+    struct event ev = enter();
     assert_int_equal(ev.info, EVENT_VALID | EVENT_TYPE_SOFT | 0x80);
     assert_int_equal(ev.length, 2);
     vmx_redeliver(&v, EVENT_VALID | EVENT_TYPE_FAULT | EVENT_ERROR | 14, 6, 0);
@@ -186,10 +186,10 @@ static void an_overtaken_fault_is_dropped(void **state)
 static void reflecting_what_is_queued_changes_nothing(void **state)
 {
     (void)state;
-    const struct vmx_event int1 = {EVENT_VALID | EVENT_TYPE_PRIV | 1, 0, 1};
+    const struct event int1 = {EVENT_VALID | EVENT_TYPE_PRIV | 1, 0, 1};
     vmx_inject_event(&v, &int1);
     vmx_inject_exception(&vcpu, 1, false, 0);
-    const struct vmx_event ev = enter();
+    const struct event ev = enter();
     assert_int_equal(ev.info, int1.info);
     assert_int_equal(ev.length, 1);
     assert_int_equal(enter().info, 0);

@@ -46,11 +46,20 @@ void load_vm_free(struct vm *vm)
 
 bool load_vm_load(struct vm *vm, const uint8_t *image, size_t size)
 {
-    vm->config.image = image;
+    /* A heap copy of the very size, so that ASan sees a read behind its end. */
+    uint8_t *copy = malloc(size != 0 ? size : 1);
+    bool loaded;
+
+    assert_non_null(copy);
+    memcpy(copy, image, size);
+    vm->config.image = copy;
     vm->config.image_size = size;
     load_vm_why[0] = '\0';
     hv->vcpu_reset(vm->vcpus[0]);
-    return load_images(vm, load_vm_why, sizeof(load_vm_why));
+    loaded = load_images(vm, load_vm_why, sizeof(load_vm_why));
+    vm->config.image = NULL;
+    free(copy);
+    return loaded;
 }
 
 static const void *in_guest(struct vm *vm, uint64_t gpa, uint64_t n)
@@ -158,7 +167,6 @@ void load_vm_fuzz(uint64_t mem, const uint8_t *image, size_t size, size_t header
     if (header > size)
         header = size;
     for (i = 0; i < rounds; i++) {
-        /* A heap copy of the very size, so that ASan sees a read behind its end. */
         size_t n = next_random(&state) % 4 == 0 ? next_random(&state) % size : size;
         uint8_t *copy = malloc(n != 0 ? n : 1);
 

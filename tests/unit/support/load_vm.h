@@ -13,7 +13,7 @@
 struct vm *load_vm_new(uint64_t mem);
 void load_vm_free(struct vm *vm);
 
-/* Gives the VM an image (kept by the caller) and loads it; the reason of a failure is in load_vm_why. */
+/* Loads an image (the VM has it no longer afterwards); the reason of a failure is in load_vm_why. */
 bool load_vm_load(struct vm *vm, const uint8_t *image, size_t size);
 extern char load_vm_why[VM_REASON_MAX];
 

@@ -20,6 +20,7 @@
 #define PC_HZ    1000000000u
 #define PC_VCPUS 4u
 #define PC_LAPIC 0xfee00000u
+#define PC_MS    (PC_HZ / 1000u) /* AT in a millisecond */
 
 struct pc {
     struct vm vm;
@@ -49,11 +50,12 @@ static inline void pc_init(struct pc *pc, unsigned int nvcpus)
     vtime_advance(&pc->vm.time, 0);
 }
 
-/* The VM executes until AT `at`. */
+/* The VM executes until AT `at`, the run loop's turn before it included. */
 static inline void pc_to(struct pc *pc, at_t at)
 {
     rt_t next;
 
+    platform_poll(&pc->vm);
     while ((next = vtime_deadline(&pc->vm.time)) <= at)
         vtime_advance(&pc->vm.time, next);
     vtime_advance(&pc->vm.time, at);
@@ -130,6 +132,26 @@ static inline bool pc_waiting(struct pc *pc)
 static inline void pc_enable_lapic(struct pc *pc, unsigned int cpu)
 {
     pc_lapic_write(pc, cpu, LAPIC_SVR, 0x1ff);
+}
+
+/* The PIC pair as an operating system sets it up: vectors 30h and 38h. */
+static inline void pc_pic(struct pc *pc, unsigned int mask_master, unsigned int mask_slave)
+{
+    static const uint8_t icw[4] = {0x11, 0x30, 0x04, 0x01};
+    for (unsigned int i = 0; i < 4; i++) {
+        pc_outb(pc, i ? 0x21 : 0x20, icw[i]);
+        pc_outb(pc, i ? 0xa1 : 0xa0, i == 1 ? 0x38 : i == 2 ? 2 : icw[i]);
+    }
+    pc_outb(pc, 0x21, mask_master);
+    pc_outb(pc, 0xa1, mask_slave);
+}
+
+/* Channel 0, mode 2, 1 kHz or so. */
+static inline void pc_pit(struct pc *pc, unsigned int count)
+{
+    pc_outb(pc, 0x43, 0x34);
+    pc_outb(pc, 0x40, count & 0xff);
+    pc_outb(pc, 0x40, count >> 8);
 }
 
 #endif

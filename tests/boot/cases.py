@@ -1,0 +1,147 @@
+"""The boot tests. What each holds is the issue's or DESIGN.md's word for it."""
+from case import Case
+from shares import thirds
+
+# What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
+LINUX_BAD = [r"init: BAD", r"Marking TSC unstable", r"Unable to calibrate against PIT", r"APIC calibration not consistent",
+             r"hpet: Lost", r"rtc: lost", r"timekeeping watchdog", r"Kernel panic", r"sleep5:.*BAD"]
+LINUX = "{debian}/vmlinuz mem=192M initrd={debian}/initrd.img -- console=ttyS0,115200 quiet"
+# Without the crypto self-tests and the mitigations, which halve the boot's wall time in Bochs and have no clocks in them.
+FAST = "cryptomgr.notests mitigations=off"
+DEBIAN = ["{debian}/vmlinuz", "{debian}/initrd.img"]
+CLOCK = "{guests}/clock.elf mem=16M"
+HELLO = "{guests}/hello.elf mem=16M"
+HOSTILE = "{guests}/hostile.elf mem=16M"
+SHARE = "{guests}/share.elf mem=16M"
+NO_LOSS = r"lost=0 extra=0 inversions=0 backward=0"
+
+
+def vms(*lines):
+    return [word for line in lines for word in ("--vm", line)]
+
+
+def all_ended(ok, failed):
+    return rf"^escapement: all VMs ended, {ok} ok, {failed} failed$"
+
+
+def linux_seen(name):
+    return [rf"^{name}\| init: user space reached, Linux 6\.1", rf"^{name}\| init: clockevent lapic",
+            rf"^{name}\| init: clocksource .*acpi_pm", rf"^{name}\| init: interrupts .*IO-APIC",
+            rf"^{name}\| init: sleep5: rtc=\d\.\d\d tsc=\d\.\d\d ok", rf"^escapement: vm {name} ended poweroff"]
+
+
+# ---- what must be seen
+
+WORKING = [
+    Case("main-job", vms(f"alpha {LINUX} {FAST}", f"beta {LINUX} {FAST}", f"clock {CLOCK} -- seconds=5"),
+         anywhere=[*linux_seen("alpha"), *linux_seen("beta"), rf"^clock\| clock: .*{NO_LOSS}", r"^clock\| clock: PASS",
+                   r"^escapement: vm clock ended exit 0", all_ended(3, 0)],
+         forbid=LINUX_BAD, timeout=420, needs=DEBIAN, slow=True),
+    Case("linux-alone", vms(f"alpha {LINUX}"), anywhere=[*linux_seen("alpha"), all_ended(1, 0)], forbid=LINUX_BAD,
+         timeout=240, needs=DEBIAN, slow=True),
+    Case("three-clocks", vms(*(f"{n} {CLOCK} -- seconds=3" for n in "abc")),
+         anywhere=[*(rf"^{n}\| clock: .*{NO_LOSS}" for n in "abc"), *(rf"^{n}\| clock: PASS" for n in "abc"),
+                   all_ended(3, 0)], timeout=180, slow=True),
+    Case("one-clock", vms(f"a {CLOCK} -- seconds=2"),
+         expect=[rf"^a\| clock: .*{NO_LOSS}", r"^a\| clock: PASS", r"^escapement: vm a ended exit 0", all_ended(1, 0)],
+         timeout=180),
+    Case("clock-ioapic", vms(f"a {CLOCK} -- seconds=2 irq=ioapic"),
+         expect=[rf"^a\| clock: .*{NO_LOSS}", r"^a\| clock: PASS"], timeout=180),
+    Case("clock-sleeping", vms(f"a {CLOCK} -- seconds=2 busy=off", f"b {CLOCK} -- seconds=2 busy=off"),
+         anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)], timeout=180),
+    Case("clock-fast", vms(*(f"{n} {CLOCK} -- seconds=1 pit=500 rtc=512 lapic=200 reads=few" for n in "ab")),
+         anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)]),
+    Case("clock-fixed-rate", vms(f"a {CLOCK} catchup=4 -- seconds=2", f"b {CLOCK} catchup=4 -- seconds=2"),
+         anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)]),
+    Case("same-bytes", vms(f"a {CLOCK} rtc=1000000000 -- seconds=1", f"b {CLOCK} rtc=1000000000 -- seconds=1 busy=off",
+                           f"c {HELLO} rtc=1000000000 -- exit=0"),
+         anywhere=[all_ended(3, 0)], runs=2),
+    Case("thirds", vms(f"a {SHARE} -- seconds=12", *(f"{n} {SHARE} -- seconds=6" for n in "bc")),
+         anywhere=[all_ended(3, 0)], check=lambda text: thirds(text, busy="abc"), timeout=300, slow=True),
+    Case("thirds-with-waker", vms(f"a {SHARE} -- seconds=12", f"b {SHARE} -- seconds=6",
+                                  f"w {SHARE} -- seconds=6 wake=1000"),
+         anywhere=[all_ended(3, 0)], check=lambda text: thirds(text, busy="ab", waker="w"), timeout=300, slow=True),
+    Case("slice-and-boost", ["--append", "slice=2ms boost=off", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
+         anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)], timeout=180),
+]
+
+# ---- kinds of guests, ways to end
+
+GUESTS = [
+    Case("hello", vms("i {guests}/hello.elf module={inputs}/hello.txt module={guests}/flat.bin -- some words"),
+         expect=[r"^i\| hello: cmdline '.* ?some words'", r"^i\| hello: 2 modules",
+                   r"^i\| hello: module 0 size=14 .* begins 'hello, module\.'", r"^i\| hello: module 1 size=512",
+                   r"^i\| SUMMARY: \d+ checks, 0 failed", r"^escapement: vm i ended exit 0"]),
+    Case("hello-elf64", vms("h {guests}/hello64.elf mem=16M -- exit=3"),
+         expect=[r"^h\| SUMMARY: \d+ checks, 0 failed", r"^h\| hello: done", r"^escapement: vm h ended exit 3",
+                 all_ended(0, 1)], status=1),
+    Case("aout-flat-pvh", vms("a {guests}/aout.bin mem=16M", "f {guests}/flat.bin mem=16M", "p {guests}/pvh.elf mem=16M -- a b"),
+         anywhere=[r"^a\| SUMMARY: 3 checks, 0 failed", r"^f\| flat: real mode at 7C00h", r"^p\| pvh: cmdline '.*a b'",
+                   r"^p\| SUMMARY: \d+ checks, 0 failed", all_ended(3, 0)]),
+    Case("ends", vms(f"off {HOSTILE} -- mode=poweroff", f"seven {HOSTILE} -- mode=exit exit=7",
+                     f"again {HOSTILE} -- mode=reset", f"once {HOSTILE} on-reset=end -- mode=reset"),
+         anywhere=[r"^escapement: vm off ended poweroff$", r"^escapement: vm seven ended exit 7$",
+                   r"^again\| hostile: after the reset$", r"^escapement: vm again ended exit 0$",
+                   r"^escapement: vm once ended reset$", all_ended(2, 2)],
+         forbid=[r"^once\| hostile: after the reset"], status=1),
+]
+
+
+# ---- hostile guests: each beside an honest clock guest, which must not notice
+
+def beside_clock(mode, ended, ok, settings="", timeout=120):
+    return Case(f"hostile-{mode.split()[0]}", vms(f"bad {HOSTILE} {settings} -- mode={mode}", f"good {CLOCK} -- seconds=1"),
+                anywhere=[rf"^bad\| hostile: {mode.split()[0]}$", rf"^escapement: vm bad ended {ended}",
+                          rf"^good\| clock: .*{NO_LOSS}", r"^good\| clock: PASS", r"^escapement: vm good ended exit 0",
+                          all_ended(1 + ok, 1 - ok)], status=1 - ok, timeout=timeout)
+
+
+HOSTILES = [
+    beside_clock("triple", "crash ", 0),
+    beside_clock("jump", "(crash |exit 127)", 0),
+    beside_clock("ports", "exit 0", 1, timeout=180),
+    beside_clock("msrs", "exit 0", 1, timeout=180),
+    beside_clock("memory", "exit 0", 1),
+    beside_clock("cli seconds=1", "exit 0", 1),
+    beside_clock("blind seconds=1", "exit 0", 1),
+    beside_clock("storm seconds=1", "exit 0", 1),
+]
+
+
+# ---- bad input: one clear line, that VM does not start, the others do
+
+def refused(name, line, word, *more, needs=()):
+    """`line`: the arguments of the VM "bad"; `word`: what its refusal names."""
+    return Case(f"refused-{name}", [*line, *vms(f"good {HELLO}"), *more],
+                anywhere=[rf"^escapement: vm bad ended refused .*{word}", r"^good\| hello: done",
+                          r"^escapement: vm good ended exit 0", all_ended(1, 1)],
+                forbid=[r"^bad\|"], status=1, needs=list(needs))
+
+
+def bad_image(name, needs=()):
+    return refused(name, vms(f"bad {{inputs}}/{name} mem=64M"), "", needs=[f"{{inputs}}/{name}", *needs])
+
+
+BAD_INPUT = [
+    Case("no-module", ["--empty"], expect=[r"^escapement: no module", all_ended(0, 0)], status=1),
+    *(bad_image(n) for n in ("empty.elf", "short.elf", "cut.elf", "no-header.elf", "bad-checksum.elf",
+                             "segments-nowhere.elf", "segment-past-end.elf", "segment-wraps.elf", "text.elf")),
+    *(bad_image(n, needs=DEBIAN) for n in ("cut.bzImage", "half.bzImage", "old-protocol.bzImage", "no-setup.bzImage")),
+    refused("image-too-large", vms("bad {guests}/clock.elf mem=4M"), "mem="),
+    refused("linux-too-large", vms("bad {debian}/vmlinuz mem=8M -- quiet"), "mem=", needs=DEBIAN),
+    refused("initrd-too-large", vms("bad {debian}/vmlinuz mem=80M initrd={inputs}/big.img -- quiet"), "initrd", needs=DEBIAN),
+    refused("initrd-for-multiboot", vms("bad {guests}/hello.elf mem=16M initrd={inputs}/hello.txt"), "initrd"),
+    refused("unknown-word", vms("bad {guests}/hello.elf memm=16M"), "memm"),
+    refused("bad-value", vms("bad {guests}/hello.elf mem=12Q"), "mem=12Q"),
+    refused("too-much-memory", vms("bad {guests}/hello.elf mem=4G"), "mem=", "--memory", "256M"),
+    refused("two-of-a-name", vms("bad {guests}/hello.elf mem=16M", "bad {guests}/flat.bin"), "has a kernel already"),
+    refused("no-kernel", ["--module", "{inputs}/hello.txt vm=bad module"], "no kernel"),
+    Case("module-without-vm", ["--module", "{inputs}/hello.txt mem=16M", *vms(f"good {HELLO}")],
+         anywhere=[r"^escapement: .*module 1: .*vm=NAME", r"^good\| hello: done", all_ended(1, 1)], status=1),
+    Case("unknown-global-word", ["--append", "slise=10ms", *vms(f"good {HELLO}")],
+         anywhere=[r"^escapement: .*slise", r"^good\| hello: done", all_ended(1, 0)]),
+    Case("processor-without-ept", ["--on", "bochs", "--cpu", "core2_penryn_t9600", *vms(f"good {HELLO}")],
+         anywhere=[r"^escapement: .*EPT"], forbid=[r"^good\|"], status=1),
+]
+
+CASES = [*WORKING, *GUESTS, *HOSTILES, *BAD_INPUT]

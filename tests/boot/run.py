@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Runs the boot tests: each boots Escapement by tools/run on an emulator and judges its serial log.
+
+    tests/boot/run.py [-j N] [--filter REGEX] [--build DIR] [--list]
+
+Outcomes: pass, fail (a time-out is one), skip (something needed is missing), error (the test itself is broken). Logs stay in
+BUILD/boot-logs/. The last line counts; the exit status is 1 if anything failed or was broken, 2 if nothing ran at all."""
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path.insert(0, HERE)
+sys.dont_write_bytecode = True
+
+import case as cases_of  # noqa: E402
+
+PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
+RUN_UNUSABLE, RUN_TIMED_OUT = 2, 124
+GRACE_SECONDS = 30  # past tools/run's own time-out
+
+children = set()  # the tools/run processes that are under way
+
+
+def boot(case, folders, log):
+    """One run. Its exit status; None if even tools/run did not come back."""
+    args = [cases_of.fill(a, folders) for a in case.args]
+    command = [folders["run"], "--kernel", folders["build"] + "/escapement.elf", "--timeout", str(case.timeout), *args]
+    with open(log, "wb") as out, open(log + ".err", "wb") as err:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+        children.add(child)
+        try:
+            return child.wait(case.timeout + GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            return None
+        finally:
+            children.discard(child)
+
+
+def give_up(number, _frame):
+    """^C or a kill: the emulators go too (tools/run ends its own)."""
+    for child in list(children):
+        child.terminate()
+    os._exit(128 + number)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def judge_run(case, status, log):
+    """(outcome, reason) of one run."""
+    errors = read(log + ".err").decode(errors="replace").strip()
+    if status == RUN_UNUSABLE and case.status != RUN_UNUSABLE:
+        return ERROR, errors
+    if status is None or (status == RUN_TIMED_OUT and case.status != RUN_TIMED_OUT):
+        return FAIL, f"no end within {case.timeout:g} s"
+    complaint = cases_of.judge_log(case, read(log).decode(errors="replace"))
+    if complaint:
+        return FAIL, complaint
+    if status != case.status:
+        return FAIL, f"tools/run ended with {status}, not {case.status}" + (f": {errors}" if errors else "")
+    return PASS, ""
+
+
+def first_difference(one, other):
+    for number, (a, b) in enumerate(zip(one.split(b"\n"), other.split(b"\n")), 1):
+        if a != b:
+            return f"line {number}: {a.decode(errors='replace')!r} and {b.decode(errors='replace')!r}"
+    return "one is longer"
+
+
+def run_case(case, folders):
+    """(outcome, reason) of a case."""
+    try:
+        cases_of.validate(case)
+        reason = cases_of.missing(case, folders)
+        if reason:
+            return SKIP, reason
+        logs = [os.path.join(folders["logs"], case.name + (f".{n}" if n else "")) for n in range(case.runs)]
+        for log in logs:
+            outcome, reason = judge_run(case, boot(case, folders, log), log)
+            if outcome != PASS:
+                return outcome, reason
+        for log in logs[1:]:
+            if read(log) != read(logs[0]):
+                return FAIL, "two runs differ: " + first_difference(read(logs[0]), read(log))
+        return PASS, ""
+    except cases_of.Broken as broken:
+        return ERROR, str(broken)
+    except Exception as error:  # pylint: disable=broad-except  # whatever it is, the test is broken, not the kernel
+        return ERROR, repr(error)
+
+
+def timed(case, folders):
+    start = time.monotonic()
+    outcome, reason = run_case(case, folders)
+    return case, outcome, reason, time.monotonic() - start
+
+
+def run_all(cases, folders, jobs):
+    """Runs all, the slow ones first; prints a line for each; returns the number of each outcome."""
+    os.makedirs(folders["logs"], exist_ok=True)
+    counts = dict.fromkeys((PASS, FAIL, SKIP, ERROR), 0)
+    with ThreadPoolExecutor(jobs) as pool:
+        ordered = sorted(cases, key=lambda c: not c.slow)
+        for done in as_completed([pool.submit(timed, c, folders) for c in ordered]):
+            case, outcome, reason, seconds = done.result()
+            counts[outcome] += 1
+            print(f"{outcome.upper():5} {case.name} ({seconds:.1f} s){': ' + reason if reason else ''}", flush=True)
+    return counts
+
+
+def closing_line(counts):
+    failed = counts[FAIL] + counts[ERROR]
+    return f"{counts[PASS]} passed, {failed} failed" + (f", {counts[SKIP]} skipped" if counts[SKIP] else "")
+
+
+def exit_status(counts):
+    if counts[FAIL] + counts[ERROR]:
+        return 1
+    return 0 if counts[PASS] else 2
+
+
+def folders_of(build):
+    return {"build": build, "guests": f"{build}/guests", "debian": f"{build}/debian", "inputs": f"{build}/boot-inputs",
+            "logs": f"{build}/boot-logs", "run": os.path.join(ROOT, "tools/run")}
+
+
+def main(argv):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("-j", type=int, default=2, metavar="N", help="so many at once (default 2)")
+    parser.add_argument("--filter", default="", metavar="REGEX", help="only the cases whose name matches")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
+    parser.add_argument("--list", action="store_true", help="name the cases and stop")
+    args = parser.parse_args(argv)
+    import cases    # the list of this tree; the runner's own tests bring theirs
+    import inputs
+    chosen = [c for c in cases.CASES if re.search(args.filter, c.name)]
+    if args.list:
+        print("\n".join(c.name for c in chosen))
+        return 0
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, give_up)
+    folders = folders_of(args.build)
+    inputs.make(folders["inputs"], folders["guests"], folders["debian"])
+    counts = run_all(chosen, folders, args.j)
+    print(closing_line(counts))
+    return exit_status(counts)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,261 @@
+#!/usr/bin/env python3
+"""Tests of the boot runner and of tools/run, with fakes in place of emulators: that each outcome can come about."""
+import contextlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
+sys.dont_write_bytecode = True
+
+import cases  # noqa: E402
+import run as runner  # noqa: E402
+import shares  # noqa: E402
+from case import Case, judge_log  # noqa: E402
+from launch import arguments, bochs, process, qemu  # noqa: E402
+
+VERDICT = "escapement: all VMs ended, 1 ok, 0 failed"
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        self.directory = tempfile.mkdtemp()
+        self.addCleanup(subprocess.run, ["rm", "-rf", self.directory], check=True)
+
+    def path(self, name, text="", mode=0o644):
+        path = os.path.join(self.directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+
+class Outcomes(Folder):
+    """run.py, with a shell script in the place of tools/run."""
+
+    def outcome(self, script, **fields):
+        folders = runner.folders_of(self.directory)
+        folders["run"] = self.path("fake-run", "#!/bin/sh\n" + script, stat.S_IRWXU)
+        os.makedirs(folders["logs"], exist_ok=True)
+        fields.setdefault("expect", ["^escapement: all VMs ended, 1 ok, 0 failed$"])
+        case = Case("fake", fields.pop("args", []), **fields)
+        return runner.run_case(case, folders)
+
+    def test_pass(self):
+        self.assertEqual(self.outcome(f"echo '{VERDICT}'"), (runner.PASS, ""))
+
+    def test_log_is_kept(self):
+        self.outcome(f"echo '{VERDICT}'")
+        self.assertEqual(runner.read(self.directory + "/boot-logs/fake").decode(), VERDICT + "\n")
+
+    def test_silence_fails(self):
+        self.assertEqual(self.outcome("exit 0")[0], runner.FAIL)
+
+    def test_wrong_status_fails(self):
+        self.assertEqual(self.outcome(f"echo '{VERDICT}'; exit 1")[0], runner.FAIL)
+
+    def test_expected_failure_passes(self):
+        self.assertEqual(self.outcome("echo sad; exit 1", expect=["sad"], status=1)[0], runner.PASS)
+
+    def test_forbidden_line_fails(self):
+        self.assertEqual(self.outcome(f"echo bad; echo '{VERDICT}'", forbid=["^bad"])[0], runner.FAIL)
+
+    def test_panic_fails_always(self):
+        self.assertEqual(self.outcome(f"echo 'escapement: panic: x'; echo '{VERDICT}'")[0], runner.FAIL)
+
+    def test_order_counts(self):
+        self.assertEqual(self.outcome("echo two; echo one", expect=["one", "two"])[0], runner.FAIL)
+        self.assertEqual(self.outcome("echo two; echo one", anywhere=["one", "two"], expect=[])[0], runner.PASS)
+
+    def test_time_out_fails(self):
+        outcome, reason = self.outcome(f"echo '{VERDICT}'; exit 124")
+        self.assertEqual(outcome, runner.FAIL)
+        self.assertIn("no end", reason)
+
+    def test_hanging_run_fails(self):
+        grace = runner.GRACE_SECONDS
+        runner.GRACE_SECONDS = 0
+        try:
+            self.assertEqual(self.outcome("exec sleep 20", timeout=0.3)[0], runner.FAIL)
+        finally:
+            runner.GRACE_SECONDS = grace
+
+    def test_skip_says_why(self):
+        self.assertEqual(self.outcome("exit 0", needs=["/nonexistent"]), (runner.SKIP, "no /nonexistent"))
+
+    def test_errors_are_the_tests_own(self):
+        self.assertEqual(self.outcome("exit 2")[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", expect=["("])[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", expect=[])[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", args=["{nothing}"])[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", expect=[], check=lambda text: 1 // 0)[0], runner.ERROR)
+
+    def test_check(self):
+        self.assertEqual(self.outcome("exit 0", expect=[], check=lambda text: "no good"), (runner.FAIL, "no good"))
+
+    def test_runs_must_agree(self):
+        self.assertEqual(self.outcome(f"echo '{VERDICT}'", runs=2)[0], runner.PASS)
+        outcome, reason = self.outcome(f"echo $$; echo '{VERDICT}'", runs=2)
+        self.assertEqual(outcome, runner.FAIL)
+        self.assertIn("line 1", reason)
+
+    def test_counts(self):
+        folders = runner.folders_of(self.directory)
+        folders["run"] = self.path("fake-run", f"#!/bin/sh\necho '{VERDICT}'", stat.S_IRWXU)
+        chosen = [Case("a", [], expect=["ended"]), Case("b", [], expect=["nothing"]), Case("c", [], expect=["("]),
+                  Case("d", [], expect=["x"], needs=["/nonexistent"])]
+        with contextlib.redirect_stdout(io.StringIO()):
+            counts = runner.run_all(chosen, folders, 2)
+        self.assertEqual(runner.closing_line(counts), "1 passed, 2 failed, 1 skipped")
+        self.assertEqual(runner.exit_status(counts), 1)
+        self.assertEqual(runner.exit_status({"pass": 0, "fail": 0, "skip": 3, "error": 0}), 2)
+
+
+class Cases(unittest.TestCase):
+    def test_all_are_sound(self):
+        names = [c.name for c in cases.CASES]
+        self.assertEqual(len(names), len(set(names)))
+        folders = runner.folders_of("/b")
+        for case in cases.CASES:
+            runner.cases_of.validate(case)
+            for text in [*case.args, *case.needs]:
+                runner.cases_of.fill(text, folders)
+
+    def test_carriage_returns_are_no_matter(self):
+        self.assertIsNone(judge_log(Case("x", [], expect=["^a$", "^b$"]), "a\r\nb\r\n"))
+
+    def shares_log(self, crowded, alone=300):
+        lines = [f"{n}| share: second={s} rounds={r} wakes=0" for n, r in crowded.items() for s in range(6)]
+        return "\n".join(lines + [f"a| share: second={s} rounds={alone} wakes=0" for s in range(6, 12)])
+
+    def test_thirds(self):
+        self.assertIsNone(shares.thirds(self.shares_log({"a": 100, "b": 100, "c": 100}), "abc"))
+        self.assertIn("differ", shares.thirds(self.shares_log({"a": 100, "b": 100, "c": 97}), "abc"))
+        self.assertIn("not a third", shares.thirds(self.shares_log({"a": 90, "b": 90, "c": 90}), "abc"))
+        self.assertIn("more than", shares.thirds(self.shares_log({"a": 99, "b": 99, "w": 103}), "ab", "w"))
+        self.assertIn("did not report", shares.thirds("", "abc"))
+
+
+class Arguments(Folder):
+    def parse(self, *argv):
+        return arguments.parse(list(argv), self.path("escapement.elf"))
+
+    def test_vm(self):
+        kernel, initrd, text = self.path("k"), self.path("i"), self.path("t")
+        args = self.parse("--vm", f"a {kernel} mem=192M initrd={initrd} module={text} -- console=ttyS0,115200 a=b -- c")
+        self.assertEqual([(m.path, m.words) for m in args.modules],
+                         [(kernel, ["vm=a", "mem=192M", "--", "console=ttyS0,115200", "a=b", "--", "c"]),
+                          (initrd, ["vm=a", "initrd"]), (text, ["vm=a", "module"])])
+        self.assertEqual(args.megabytes, 192 + 64)
+
+    def test_memory(self):
+        kernel = self.path("k")
+        self.assertEqual(self.parse("--vm", f"a {kernel}", "--vm", f"b {kernel} mem=1g").megabytes, 64 + 1024 + 64)
+        self.assertEqual(self.parse("--vm", f"a {kernel}", "--memory", "100M").megabytes, 100)
+        self.assertEqual(self.parse("--vm", f"a {kernel} -- mem=3G").megabytes, 64 + 64)
+        self.assertEqual(self.parse("--vm", f"a {kernel} mem=soup").megabytes, 64 + 64)
+
+    def test_raw_module(self):
+        kernel = self.path("k")
+        self.assertEqual(self.parse("--module", f"{kernel} mem=1M x").modules[0].words, ["mem=1M", "x"])
+
+    def test_unusable(self):
+        kernel = self.path("k")
+        for argv in ([], ["--vm", "a"], ["--vm", ""], ["--vm", "a /nonexistent"], ["--vm", f"a {kernel} initrd=/none"],
+                     ["--vm", f"a {kernel} -- it's"], ["--nonsense"], ["--on", "vmware"], ["--cpus", "0", "--empty"],
+                     ["--cpus", "two"], ["--timeout", "0", "--empty"], ["--timeout", "nan", "--empty"],
+                     ["--memory", "much", "--empty"], ["--memory", "0", "--empty"], ["--append", 'a="b"', "--empty"],
+                     ["--module", ""], ["--kernel", "/none", "--empty"]):
+            with self.assertRaises(arguments.Unusable, msg=argv) as caught:
+                self.parse(*argv)
+            self.assertNotIn("\n", str(caught.exception))
+
+    def test_command_says_it_in_one_line(self):
+        for argv in (["--vm", "a"], ["--vm", "a /nonexistent"], ["--nonsense"]):
+            done = subprocess.run([os.path.join(ROOT, "tools/run"), *argv], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), argv)
+
+
+class Emulators(Folder):
+    def test_qemu_doubles_commas_and_links_files(self):
+        path = self.path("odd, name/vm linuz,1")
+        text = qemu.initrd_argument([arguments.Module(path, ["vm=a", "--", "console=ttyS0,115200"]),
+                                     arguments.Module(path, ["vm=a", "initrd"])], self.directory)
+        self.assertEqual(text, f"{self.directory}/0/vm_linuz_1 vm=a -- console=ttyS0,,115200,"
+                               f"{self.directory}/1/vm_linuz_1 vm=a initrd")
+
+    def test_grub_config(self):
+        args = arguments.parse(["--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"],
+                               self.path("escapement.elf"))
+        self.assertEqual(bochs.grub_config(args), "multiboot2 /escapement.elf 'slice=1ms' 'boost=off'\n"
+                                                  "module2 /m0 'vm=a' '--' 'x;y' '$z'\nboot\n")
+
+    def test_bochsrc_fills_in(self):
+        args = arguments.parse(["--empty", "--cpus", "2"], self.path("escapement.elf"))
+        args.cpu = None
+        with open(bochs.write_config(args, self.directory, "x.iso", ROOT + "/boot/bochsrc.in"), encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn("model=broadwell_ult, count=2, ips=100000000", text)
+        self.assertIn("guest=64, host=64", text)
+
+    def follow(self, script, timeout=10, tail=False):
+        """(status, output) of a shell script in the place of an emulator."""
+        serial, copy = os.path.join(self.directory, "serial"), os.path.join(self.directory, "copy")
+        output = process.Output(copy)
+        out = None if tail else subprocess.PIPE
+        child = subprocess.Popen(["sh", "-c", script.replace("SERIAL", serial)], stdout=out)
+        source = process.Tail(serial) if tail else process.Pipe(child.stdout)
+        real = sys.stdout
+        sys.stdout = io.TextIOWrapper(io.BytesIO())
+        try:
+            status = process.follow(child, source, output, timeout)
+        finally:
+            seen = sys.stdout.buffer.getvalue()
+            sys.stdout = real
+            if child.stdout:
+                child.stdout.close()
+        output.close()
+        self.assertEqual(seen, runner.read(copy))
+        return status, output
+
+    def test_pipe_and_tail(self):
+        for tail, to in ((False, ""), (True, ">> SERIAL")):
+            status, output = self.follow(f"echo one {to}; sleep 0.2; echo '{VERDICT}' {to}; exit 33", tail=tail)
+            self.assertEqual((status, output.verdict), (33, (1, 0)))
+
+    def test_time_out_kills(self):
+        start = time.monotonic()
+        status, output = self.follow("trap '' TERM; echo begun; while :; do sleep 0.1; done", timeout=0.3)
+        self.assertIsNone(status)
+        self.assertLess(time.monotonic() - start, 8)
+        self.assertIsNone(output.verdict)
+
+    def judged(self, lines, ok, failed):
+        output = process.Output(None)
+        for line in lines:
+            output._line(line)
+        with contextlib.redirect_stderr(io.StringIO()):
+            return process.judge(output, ok, failed, "test")
+
+    def test_verdicts(self):
+        good, bad = VERDICT.encode(), b"escapement: all VMs ended, 1 ok, 2 failed"
+        self.assertEqual(self.judged([good], True, False), process.OK)
+        self.assertEqual(self.judged([bad + b"\r"], False, True), process.FAILED)
+        self.assertEqual(self.judged([bad], True, False), process.NO_VERDICT)
+        self.assertEqual(self.judged([good], False, False), process.NO_VERDICT)
+        self.assertEqual(self.judged([], True, True), process.NO_VERDICT)
+        self.assertEqual(self.judged([b"a| " + good], True, True), process.NO_VERDICT)
+        self.assertEqual(self.judged([b"escapement: panic: x", good], True, True), process.NO_VERDICT)
+        self.assertEqual(self.judged([b"escapement: all VMs ended, 0 ok, 0 failed"], False, True), process.FAILED)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,256 @@
+/* Minimum progress and acknowledgement (DESIGN.md 2.6, 2.11): nobody is rushed, and nobody freezes. */
+#include "tests/unit/support/time_rig.h"
+
+static struct time_rig r;
+
+static void start(uint64_t progress)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    p.progress = progress;
+    p.round = 10000;
+    time_rig_init(&r, &p, 0);
+}
+
+/* ---- minimum progress ---- */
+
+static void test_progress_is_executed_time(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 110);
+    resume_at(&r, 0);
+    stop_at(&r, 120); /* event 0 at 100, then 20 executed */
+    assert_int_equal(r.events, 1);
+    resume_at(&r, 1000);
+    assert_int_equal(vtime_deadline(&r.time), 1030); /* overdue, but 30 are left */
+    stop_at(&r, 1010);
+    resume_at(&r, 2000); /* computed anew */
+    assert_int_equal(vtime_deadline(&r.time), 2020);
+    run_to(&r, 2100);
+    expect_event(&r, 1, 2020, 110, 1, VT_NORMAL);
+}
+
+static void test_the_first_event_waits_for_nothing(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 10);
+    resume_at(&r, 0);
+    run_to(&r, 10);
+    assert_int_equal(r.events, 1);
+}
+
+static void test_the_longest_of_one_instant_counts(void **state)
+{
+    (void)state;
+    start(10);
+    r.timer[0].v.progress = 40;
+    once(&r, 0, 100);
+    once(&r, 1, 100);
+    once(&r, 2, 105);
+    resume_at(&r, 0);
+    run_to(&r, 100);
+    assert_int_equal(vtime_deadline(&r.time), 140);
+}
+
+static void test_a_halted_vcpu_has_made_its_progress(void **state)
+{
+    (void)state;
+    start(50);
+    every(&r, 0, 100, 10);
+    resume_at(&r, 0);
+    run_to(&r, 102);
+    assert_int_equal(vtime_deadline(&r.time), 150);
+    vtime_vcpu_halt(&r.time, 0);
+    assert_null(vtime_check(&r.time));
+    assert_int_equal(vtime_deadline(&r.time), 110); /* it is not descheduled: AT runs on */
+    run_to(&r, 110);
+    expect_event(&r, 1, 110, 110, 0, VT_NORMAL);
+    vtime_vcpu_wake(&r.time, 0); /* for that interrupt: now it waits for a processor */
+    assert_int_equal(vtime_deadline(&r.time), RT_NEVER);
+    vtime_latch(&r.time, 115);
+    assert_int_equal(vtime_peek(&r.time), 110);
+    vtime_vcpu_run(&r.time, 0);
+    assert_int_equal(vtime_deadline(&r.time), 165); /* and has 50 to execute */
+}
+
+/* The lag is the VM's; with its only other vCPU waiting for SIPI it is as if that were not there. */
+static void test_a_vcpu_that_waits_for_sipi_holds_nothing_up(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    once(&r, 1, 100);
+    once(&r, 0, 101);
+    resume_at(&r, 0);
+    run_to(&r, 100);
+    assert_int_equal(vtime_deadline(&r.time), 101);
+}
+
+/* ---- SMP ---- */
+
+static void test_a_vm_runs_while_any_vcpu_runs(void **state)
+{
+    (void)state;
+    start(0);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1); /* SIPI */
+    run_to(&r, 10);
+    assert_int_equal(vtime_now(&r.time), 10);
+    vtime_vcpu_run(&r.time, 1);
+    vtime_vcpu_stop(&r.time, 0);
+    run_to(&r, 20);
+    assert_int_equal(vtime_now(&r.time), 20);
+    vtime_vcpu_halt(&r.time, 1); /* vCPU 0 could execute: descheduled */
+    run_to(&r, 30);
+    assert_int_equal(vtime_now(&r.time), 20);
+    vtime_vcpu_halt(&r.time, 0); /* all halted: time runs on, 10 behind */
+    assert_int_equal(vtime_lag(&r.time), 10);
+    run_to(&r, 40);
+    assert_int_equal(vtime_now(&r.time), 40);
+}
+
+static void test_a_vcpu_without_a_processor_is_waited_for_one_round(void **state)
+{
+    uint64_t offset;
+
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    once(&r, 1, 100);
+    once(&r, 0, 101);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    run_to(&r, 150);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_deadline(&r.time), 10100); /* round = 10000 */
+    assert_int_equal(vtime_line(&r.time, &offset), false);
+    run_to(&r, 200);
+    vtime_vcpu_run(&r.time, 1);
+    assert_int_equal(vtime_deadline(&r.time), 250);
+    run_to(&r, 220);
+    vtime_vcpu_stop(&r.time, 1); /* 20 executed */
+    run_to(&r, 10101);
+    assert_int_equal(r.events, 2);
+    expect_event(&r, 1, 10100, 101, 0, VT_NORMAL);
+}
+
+/* ---- acknowledgement ---- */
+
+/* Behind, the next event of a timer waits until the last has been taken: no merge because of descheduling. */
+static void test_late_events_wait_for_the_guest(void **state)
+{
+    struct vt_ticks k;
+
+    (void)state;
+    start(5);
+    every(&r, 0, 100, 100);
+    resume_at(&r, 0);
+    stop_at(&r, 150);
+    resume_at(&r, 1050); /* 200 to 1000 are late */
+    r.timer[0].keeps = true;
+    run_to(&r, 1050);
+    assert_int_equal(r.events, 2);
+    assert_int_equal(vtime_deadline(&r.time), 1100); /* AT reaches 300 then, and stands */
+    run_to(&r, 1110);
+    assert_int_equal(r.events, 2);
+    assert_int_equal(vtime_now(&r.time), 300);
+    assert_int_equal(vtime_deadline(&r.time), 1150); /* one period, executed */
+    run_to(&r, 1120);
+    r.timer[0].waiting = false; /* the guest takes it */
+    assert_true(vtime_deadline(&r.time) <= 1120);
+    run_to(&r, 1120);
+    expect_event(&r, 2, 1120, 300, 0, VT_CATCHUP); /* what held AT up was no latency */
+    assert_int_equal(vtime_now(&r.time), 300);
+    vtime_ticks(&r.time, &r.timer[0].v, &k);
+    assert_int_equal(k.merged, 0);
+    assert_int_equal(r.time.account.max_latency, 0);
+}
+
+/* A guest that polls with interrupts off: the merges are its own, and time goes on. */
+static void test_a_polling_guest_does_not_freeze(void **state)
+{
+    struct vt_ticks k;
+
+    (void)state;
+    start(5);
+    every(&r, 0, 100, 100);
+    r.timer[0].keeps = true;
+    resume_at(&r, 0);
+    stop_at(&r, 150);
+    resume_at(&r, 450);
+    for (rt_t rt = 450; rt < 100000; rt += 10) {
+        run_to(&r, rt);
+    }
+    vtime_ticks(&r.time, &r.timer[0].v, &k);
+    assert_true(k.merged + k.delivered > 990);
+    assert_int_equal(k.delivered, 1);
+}
+
+static void test_events_on_time_wait_for_nothing(void **state)
+{
+    (void)state;
+    start(5);
+    every(&r, 0, 100, 100);
+    r.timer[0].keeps = true;
+    resume_at(&r, 0);
+    run_to(&r, 1000);
+    assert_int_equal(r.events, 10);
+    expect_event(&r, 9, 1000, 1000, 0, VT_NORMAL);
+}
+
+static void test_a_masked_timer_holds_nothing_up(void **state)
+{
+    (void)state;
+    start(5);
+    every(&r, 0, 100, 100);
+    once(&r, 1, 310);
+    resume_at(&r, 0);
+    stop_at(&r, 150);
+    resume_at(&r, 350);
+    r.timer[0].keeps = true;
+    run_to(&r, 420);
+    assert_int_equal(r.events, 2); /* held at 300 */
+    r.timer[0].masked = true;      /* the guest masks it while it is held */
+    run_to(&r, 440);
+    assert_true(r.events >= 4);
+}
+
+static void test_a_guest_that_halts_while_it_is_waited_for(void **state)
+{
+    (void)state;
+    start(5);
+    every(&r, 0, 100, 100);
+    resume_at(&r, 0);
+    stop_at(&r, 150);
+    resume_at(&r, 450);
+    r.timer[0].keeps = true;
+    run_to(&r, 520);
+    assert_int_equal(r.events, 2);
+    vtime_vcpu_halt(&r.time, 0); /* with interrupts off: nothing will ever be taken */
+    run_to(&r, 5000);
+    assert_true(r.events > 40);
+    assert_int_equal(vtime_lag(&r.time), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_progress_is_executed_time),
+        cmocka_unit_test(test_the_first_event_waits_for_nothing),
+        cmocka_unit_test(test_the_longest_of_one_instant_counts),
+        cmocka_unit_test(test_a_halted_vcpu_has_made_its_progress),
+        cmocka_unit_test(test_a_vcpu_that_waits_for_sipi_holds_nothing_up),
+        cmocka_unit_test(test_a_vm_runs_while_any_vcpu_runs),
+        cmocka_unit_test(test_a_vcpu_without_a_processor_is_waited_for_one_round),
+        cmocka_unit_test(test_late_events_wait_for_the_guest),
+        cmocka_unit_test(test_a_polling_guest_does_not_freeze),
+        cmocka_unit_test(test_events_on_time_wait_for_nothing),
+        cmocka_unit_test(test_a_masked_timer_holds_nothing_up),
+        cmocka_unit_test(test_a_guest_that_halts_while_it_is_waited_for),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

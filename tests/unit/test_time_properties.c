@@ -1,0 +1,250 @@
+/* The invariants of DESIGN.md section 2 under random run loops: several vCPUs, losses of the processor,
+ * latencies of the exits, halts, masks, guests that take their interrupts late or never, reprogramming,
+ * pauses, and RDTSC without exits. After each call vtime_check() must hold; time as the guest sees it must
+ * not go back; events must come in order of AT; and in the end, with the processor to itself, the VM must be
+ * on time again. */
+#include "tests/unit/support/time_rig.h"
+
+#define CPUS 3
+
+struct world {
+    struct time_rig r;
+    uint64_t random;
+    rt_t now;
+    at_t seen; /* the latest time that the guest has seen */
+    at_t last_event;
+    size_t checked; /* events checked so far */
+    bool exit_free; /* on a line since the last entry */
+    uint64_t offset;
+};
+
+static struct world w;
+
+static uint64_t below(uint64_t limit)
+{
+    w.random ^= w.random << 13;
+    w.random ^= w.random >> 7;
+    w.random ^= w.random << 17;
+    return limit != 0 ? (w.random >> 11) % limit : 0;
+}
+
+static bool chance(unsigned int percent)
+{
+    return below(100) < percent;
+}
+
+static void sound(void)
+{
+    const char *broken = vtime_check(&w.r.time);
+
+    if (broken != NULL) {
+        fail_msg("%s at RT %llu", broken, (unsigned long long)w.now);
+    }
+    for (; w.checked < w.r.events; w.checked++) {
+        const struct rig_event *e = &w.r.event[w.checked % RIG_EVENTS];
+
+        assert_true(e->at >= w.last_event);
+        w.last_event = e->at;
+    }
+}
+
+static void guest_sees(at_t at)
+{
+    assert_true(at >= w.seen);
+    w.seen = at;
+}
+
+static struct vtime_policy random_policy(void)
+{
+    struct vtime_policy p = chance(50) ? vtime_policy_defaults(1000000) : vtime_policy_figure7();
+
+    p.gap = chance(20) ? VT_GAP_JUMP : VT_GAP_SMOOTH;
+    p.hyst = (enum vt_hyst)below(3);
+    p.maxrate = (struct vt_ratio){5 + below(20), 1 + below(4)};
+    p.c = p.maxrate;
+    p.tau = 1 + below(1000);
+    p.k1 = chance(30) ? below(300) : 0;
+    p.k2 = chance(20) ? below(300) : 0;
+    p.leap = chance(40) ? below(20000) : VT_NO_LEAP;
+    p.progress = chance(70) ? 1 + below(40) : 0;
+    p.round = 500 + below(3000);
+    return p;
+}
+
+static void random_set(void)
+{
+    at_t now = vtime_now(&w.r.time);
+    at_t first = now + below(400) - (now > 50 ? below(50) : 0);
+    struct vt_schedule s = {.first = first, .period_den = 1 + below(7)};
+
+    guest_sees(now);
+    if (chance(60)) {
+        s.period_num = s.period_den * (20 + below(300)) + below(s.period_den);
+        s.phase = below(s.period_den);
+    }
+    vtime_set(&w.r.time, &w.r.timer[below(RIG_TIMERS)].v, &s);
+}
+
+/* What a guest may do at an exit. */
+static void guest_acts(void)
+{
+    struct rig_timer *timer = &w.r.timer[below(RIG_TIMERS)];
+
+    switch (below(8)) {
+    case 0:
+        random_set();
+        break;
+    case 1:
+        vtime_clear(&w.r.time, &timer->v);
+        break;
+    case 2:
+        timer->masked = chance(30);
+        break;
+    case 3:
+        timer->keeps = chance(50);
+        break;
+    default:
+        timer->waiting = timer->waiting && timer->keeps && chance(50);
+        guest_sees(vtime_now(&w.r.time));
+    }
+}
+
+/* The scheduler. */
+static void random_state(void)
+{
+    unsigned int cpu = (unsigned int)below(CPUS);
+
+    switch (below(5)) {
+    case 0:
+        vtime_vcpu_stop(&w.r.time, cpu);
+        break;
+    case 1:
+        vtime_vcpu_halt(&w.r.time, cpu);
+        break;
+    case 2:
+        vtime_vcpu_wake(&w.r.time, cpu);
+        break;
+    case 3:
+        if (cpu != 0) {
+            vtime_vcpu_off(&w.r.time, cpu);
+        }
+        break;
+    default:
+        vtime_vcpu_run(&w.r.time, cpu);
+    }
+}
+
+/* One entry and exit: to the deadline or before, and some latency past it. */
+static void enter(rt_t most)
+{
+    rt_t deadline = vtime_deadline(&w.r.time);
+    rt_t until = w.now + 1 + below(most);
+
+    if (deadline < until) {
+        until = deadline > w.now ? deadline : w.now;
+        until += chance(30) ? below(60) : 0;
+    }
+    w.exit_free = vtime_line(&w.r.time, &w.offset);
+    w.now = until;
+    if (w.exit_free && chance(70)) { /* RDTSC, at the last moment before the exit */
+        vtime_advance(&w.r.time, w.now);
+        vtime_shown(&w.r.time, w.now + w.offset);
+        guest_sees(w.now + w.offset);
+    } else {
+        vtime_advance(&w.r.time, w.now);
+    }
+    sound();
+}
+
+static void random_life(unsigned int steps)
+{
+    for (unsigned int i = 0; i < steps; i++) {
+        enter(300);
+        if (chance(40)) {
+            guest_acts();
+            sound();
+        }
+        if (chance(25)) {
+            random_state();
+            sound();
+            vtime_advance(&w.r.time, w.now);
+            sound();
+        }
+        if (chance(2)) {
+            vtime_pause(&w.r.time);
+            sound();
+        }
+        if (chance(30)) {
+            vtime_unpause(&w.r.time);
+            sound();
+        }
+    }
+}
+
+/* "Given enough processor the lag goes to zero and the rate back to one." */
+static void quiet_life(void)
+{
+    struct vtime_policy *p = &w.r.time.policy;
+
+    vtime_unpause(&w.r.time);
+    p->k1 = p->k2 = 0;
+    p->hyst = VT_HYST_5C;
+    for (size_t i = 0; i < RIG_TIMERS; i++) {
+        struct rig_timer *timer = &w.r.timer[i];
+
+        timer->keeps = timer->waiting = timer->masked = false;
+        timer->v.progress = p->progress < 4 ? p->progress : 4;
+        if (timer->v.armed) {
+            every(&w.r, i, vtime_now(&w.r.time) + 300, 900 + 10 * i); /* rounding to units is no matter */
+        }
+    }
+    for (unsigned int cpu = 0; cpu < CPUS; cpu++) {
+        vtime_vcpu_run(&w.r.time, cpu);
+    }
+    for (unsigned int i = 0; i < 30000; i++) {
+        rt_t deadline = vtime_deadline(&w.r.time);
+
+        if (vtime_lag(&w.r.time) == 0 && vtime_line(&w.r.time, &w.offset)) {
+            guest_sees(vtime_now(&w.r.time));
+            return;
+        }
+        w.now = deadline < w.now + 200 ? (deadline > w.now ? deadline : w.now) : w.now + 200;
+        vtime_advance(&w.r.time, w.now);
+        sound();
+    }
+    fail_msg("still %lld behind", (long long)vtime_lag(&w.r.time));
+}
+
+static void live(uint64_t seed)
+{
+    struct vtime_policy p;
+
+    w = (struct world){.random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1};
+    p = random_policy();
+    assert_true(vtime_policy_valid(&p));
+    time_rig_init(&w.r, &p, 12345);
+    w.now = 12345;
+    for (size_t i = 0; i < RIG_TIMERS; i++) {
+        w.r.timer[i].v.vcpu = (unsigned int)below(CPUS);
+    }
+    vtime_vcpu_run(&w.r.time, 0);
+    random_life(400);
+    quiet_life();
+}
+
+static void test_random_lives(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 1500; seed++) {
+        live(seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_random_lives),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
