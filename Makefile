@@ -53,8 +53,9 @@ all: kernel guests timesim
 # ---- the kernel ------------------------------------------------------------------------------------------------
 
 K := $(BUILD)/kernel
-KSRC_C   := $(sort $(wildcard arch/x86/*.c arch/x86/vmx/*.c arch/x86/svm/*.c kernel/*.c vmm/*.c timers/*.c))
-KSRC_ASM := $(sort $(wildcard boot/*.asm arch/x86/*.asm arch/x86/vmx/*.asm arch/x86/svm/*.asm))
+BACKENDS ?= vmx svm
+KSRC_C   := $(sort $(wildcard arch/x86/*.c $(BACKENDS:%=arch/x86/%/*.c) kernel/*.c vmm/*.c timers/*.c))
+KSRC_ASM := $(sort $(wildcard boot/*.asm arch/x86/*.asm $(BACKENDS:%=arch/x86/%/*.asm)))
 KOBJ     := $(KSRC_ASM:%.asm=$(K)/%.asm.o) $(KSRC_C:%.c=$(K)/%.o)
 
 kernel: $(BUILD)/escapement.elf

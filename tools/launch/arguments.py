@@ -24,8 +24,8 @@ class Module:
 
 
 def parse_size(text):
-    """Bytes of 192M, 64K, 1G or a plain number; None if it is none of these."""
-    match = re.fullmatch(r"(\d+)([KMG]?)", text)
+    """Bytes of 192M, 64k, 1G or a plain number; None if it is none of these."""
+    match = re.fullmatch(r"(\d+)([KMG]?)", text.upper(), re.ASCII)
     if not match:
         return None
     return int(match[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[match[2]]
@@ -72,7 +72,7 @@ def parse_module(text):
         raise Unusable("--module: give a file")
     check_file(words[0], "--module")
     check_words(words[1:], "--module")
-    return Module(words[0], words[1:])
+    return [Module(words[0], words[1:])]
 
 
 def vm_memory(modules):
@@ -105,9 +105,9 @@ def _parser():
     add("--timeout", type=float, default=120, metavar="S", help="seconds of wall time (default 120)")
     add("--serial", metavar="FILE", help="write the serial output there too")
     add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
-    add("--vm", action="append", default=[], metavar="VM",
+    add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
         help='"NAME FILE [mem=.. cpus=.. ...] [initrd=FILE] [module=FILE]... [-- guest\'s words]"')
-    add("--module", action="append", default=[], metavar="LINE", help='"FILE WORDS": a module line as in grub.cfg')
+    add("--module", dest="lines", type=parse_module, action="extend", metavar="LINE", help='"FILE WORDS": a module line as in grub.cfg')
     add("--empty", action="store_true", help="boot without any VM")
     add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
     add("--gdb", action="store_true", help="qemu: wait for gdb on port 1234")
@@ -123,7 +123,7 @@ def parse(argv, default_kernel):
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")
-    args.modules = [m for text in args.vm for m in parse_vm(text)] + [parse_module(t) for t in args.module]
+    args.modules = args.lines
     if not args.modules and not args.empty:
         raise Unusable('give at least one VM: --vm "NAME FILE [words]" (or --empty)')
     check_file(args.kernel, "the hypervisor (`make` builds it)")

@@ -111,7 +111,8 @@ def judge(output, status_ok, status_failed, died):
     if output.verdict is None:
         print(f"tools/run: the machine ended without a verdict ({died})", file=sys.stderr)
         return NO_VERDICT
-    expected = OK if output.verdict[1] == 0 else FAILED
+    ok, failed = output.verdict
+    expected = OK if ok > 0 and failed == 0 else FAILED
     if not (status_ok if expected == OK else status_failed):
         print(f"tools/run: the serial line's verdict and the machine's end disagree ({died})", file=sys.stderr)
         return NO_VERDICT
