@@ -112,7 +112,7 @@ uint64_t alu(enum insn_op op, unsigned int size, uint64_t a, uint64_t b, uint64_
         changed = 0;
         break;
     default:
-        ASSERT(false && "not arithmetic");
+        ASSERT(op == OP_NOT); /* nothing else is arithmetic */
         break;
     }
     *rflags = (*rflags & ~changed) | (status & changed);

@@ -75,9 +75,9 @@ struct vcpu {
     bool nmi_pending;
     struct vcpu_irq irq;
     struct vcpu_tsc free_tsc;
-    bool loaded;                /* its state is in a processor (vcpu_run, vcpu_put) */
-    uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
-    bool trace_exits;           /* vm setting trace=exits */
+    bool loaded;                                  /* its state is in a processor (vcpu_run, vcpu_put) */
+    uint64_t exits[EXIT_KINDS];                   /* a counter for each exit kind */
+    bool trace_exits;                             /* vm setting trace=exits */
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
 };
 

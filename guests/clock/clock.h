@@ -68,7 +68,8 @@ struct run {
     uint64_t tsc_hz, lapic_hz; /* as calibrated before the run */
     uint32_t pit_divisor, lapic_count;
     uint8_t rtc_rate_select;
-    uint64_t armed[TICK_SOURCES]; /* just after each timer was programmed */
+    /* When each timer was programmed and its interrupt let through: ticks due in between may come or not. */
+    uint64_t arming[TICK_SOURCES], armed[TICK_SOURCES];
     uint64_t start, end;
     uint64_t window; /* length of one */
     uint64_t tsc_backward;

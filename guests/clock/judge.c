@@ -83,8 +83,8 @@ static void compare_with_counter(const struct series *s, const struct clock *c, 
     uint64_t width = span.high > span.low ? (uint64_t)(span.high - span.low) : 0;
     uint64_t middle = run.start + (uint64_t)((span.low + span.high) / 2);
     uint64_t period = s->period >> 32;
-    uint64_t k = mul_div(s->origin + period - middle, 1ull << 32, s->period);
-    uint64_t phase = s->origin + period - middle - fixed_mul(k, s->period);
+    uint64_t distance = s->origin + fixed_mul(1024, s->period) - middle; /* whole periods do not matter */
+    uint64_t phase = distance - fixed_mul(mul_div(distance, 1ull << 32, s->period), s->period);
     uint64_t off = phase < period / 2 ? phase : period - phase;
     uint64_t allowed = width + (phase < period / 2 ? s->early : 0);
 

@@ -140,19 +140,22 @@ static void set_periods(void)
  * after that: its request stands until register C is read, so an edge forgotten would be its last. */
 static void arm(void)
 {
+    run.arming[TICK_PIT] = clock_tsc();
     if (run.pit_divisor != 0) {
         pit_start(run.pit_divisor);
-        run.armed[TICK_PIT] = clock_tsc();
     }
     route_interrupts();
+    run.armed[TICK_PIT] = clock_tsc();
+    run.arming[TICK_RTC] = run.armed[TICK_PIT];
     if (run.rtc_rate_select != 0) {
         rtc_periodic(run.rtc_rate_select);
-        run.armed[TICK_RTC] = clock_tsc();
     }
+    run.armed[TICK_RTC] = clock_tsc();
+    run.arming[TICK_LAPIC] = run.armed[TICK_RTC];
     if (run.lapic_count != 0) {
         lapic_timer_start(LVT_PERIODIC | LAPIC_VECTOR, run.lapic_count);
-        run.armed[TICK_LAPIC] = clock_tsc();
     }
+    run.armed[TICK_LAPIC] = clock_tsc();
 }
 
 /* Half of the shortest period past the last whole second: no tick is due near the end. */
@@ -205,7 +208,7 @@ void record_run(void)
     run.start = clock_tsc();
     run.window = length() / WINDOWS + 1;
     read_all(run.start);
-    last_open = run.start;
+    last_open = run.arming[TICK_PIT]; /* no promise before the first tick */
     off_since = run.start;
     interrupts_on();
     if (run.set.busy) {

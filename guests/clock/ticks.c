@@ -72,7 +72,8 @@ static uint32_t most_covered(enum tick_source source, uint64_t base, uint64_t pe
 /* Event 0 of the grid that the ticks show: as late as the brackets that cover the best bin allow. */
 static uint64_t find_origin(enum tick_source source, uint64_t period)
 {
-    uint64_t bin = (period >> 32) / BINS + 1, base = run.start - 2 * (period >> 32), least = period >> 32;
+    uint64_t bin = (period >> 32) / BINS + 1, base = run.arming[TICK_PIT] - 2 * (period >> 32),
+             least = period >> 32;
     uint32_t from, to;
 
     base += most_covered(source, base, period) * bin;
@@ -109,13 +110,25 @@ static void number(struct series *s, enum tick_source source)
     }
 }
 
-/* The number of the first event after the timer was armed. A PIT or LAPIC timer starts with a whole period;
- * the RTC's divider runs all the time. */
+/* The number of the first event that is owed: the first after the timer was armed, or one due while it was
+ * being armed that came. A PIT or LAPIC timer starts with a whole period, so none is due at first; the RTC's
+ * divider runs all the time. Handlers take time to start, so the grid may seem a little late. */
 static int64_t first_due(const struct series *s, enum tick_source source)
 {
-    uint64_t half = source == TICK_RTC ? 0 : s->period >> 33;
+    uint64_t none_before = run.arming[source] + (source == TICK_RTC ? 0 : s->period >> 33);
+    uint64_t let_through = run.armed[source] + (s->period >> 36);
+    int64_t maybe = periods_since(none_before, s->origin, s->period) + 1;
+    int64_t surely =
+        periods_since(let_through > none_before ? let_through : none_before, s->origin, s->period) + 1;
 
-    return periods_since(run.armed[source] + half, s->origin, s->period) + 1;
+    for (uint32_t i = 0; i < run.nticks; i++) {
+        int64_t index = run.ticks[i].index;
+
+        if (run.ticks[i].source == source) {
+            return index >= maybe && index < surely ? index : surely;
+        }
+    }
+    return surely;
 }
 
 static void measure(struct series *s, const struct tick *t, int64_t first)

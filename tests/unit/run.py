@@ -3,7 +3,7 @@
 
     tests/unit/run.py PROGRAM...
 
-Each program is given 300 seconds; one that dies without cmocka's closing lines counts as one failure: silence is
+Each program is given 120 seconds; one that dies without cmocka's closing lines counts as one failure: silence is
 failure."""
 import concurrent.futures
 import os
@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 
-TIMEOUT = 300
+TIMEOUT = 120
 
 
 def run(program):

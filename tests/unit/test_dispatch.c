@@ -28,11 +28,13 @@ static int setup(void **state)
     return failed;
 }
 
-static void dispatch(const struct exit_record *exit)
+static void dispatch(const struct exit_record *record)
 {
+    struct exit_record exit = *record;
+
     fake_vcpu(vcpu)->exception = -1;
     vcpu->regs.rip = 0x8000;
-    dispatch_exit(vcpu, exit);
+    dispatch_exit(vcpu, &exit);
 }
 
 static void every_kind_has_a_name(void **state)

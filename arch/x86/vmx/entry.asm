@@ -94,3 +94,5 @@ restore_host:
     pop rbx
     pop rbp
     ret
+
+section .note.GNU-stack progbits noalloc noexec nowrite
