@@ -15,20 +15,23 @@ static void complain(const char *line)
     host_log("%s", line);
 }
 
-static void create_one(struct guest *g, const struct hv_ops *ops, const struct vm_config *config,
-                       unsigned int index)
+static void create_one(struct guest *g, const struct hv_ops *ops, const char *why,
+                       const struct vm_config *config, unsigned int index)
 {
-    if (!vm_create(&g->vm, ops, config, index)) {
-        host_log("vm %s refused: %s", g->vm.config.name, g->vm.end_reason);
+    if (!ops) {
+        g->vm.config = *config;
+        vm_end_refused(&g->vm, "%s", config->refused ? config->reason : why);
+    } else if (vm_create(&g->vm, ops, config, index)) {
+        host_log("vm %s: %llu MiB, %u processor%s, image %s", config->name,
+                 (unsigned long long)(config->mem >> 20), config->cpus, config->cpus == 1 ? "" : "s",
+                 config->image_name);
         return;
     }
-    host_log("vm %s: %llu MiB, %u processor%s, image %s", config->name,
-             (unsigned long long)(config->mem >> 20), config->cpus, config->cpus == 1 ? "" : "s",
-             config->image_name);
+    host_log("vm %s refused: %s", g->vm.config.name, g->vm.end_reason);
 }
 
-bool guests_create(const struct hv_ops *ops, const struct boot_module *modules, unsigned int nmodules,
-                   bool qemu)
+bool guests_create(const struct hv_ops *ops, const char *why, const struct boot_module *modules,
+                   unsigned int nmodules, bool qemu)
 {
     size_t config_pages = (GUESTS_MAX * sizeof(struct vm_config) + PAGE - 1) / PAGE;
     struct vm_config *configs = host_alloc_pages(config_pages, PAGE);
@@ -48,10 +51,10 @@ bool guests_create(const struct hv_ops *ops, const struct boot_module *modules, 
         count = 0;
     }
     for (unsigned int i = 0; i < count; i++) {
-        create_one(&guests[i], ops, &configs[i], i);
+        create_one(&guests[i], ops, why, &configs[i], i);
     }
     host_free_pages(configs, config_pages);
-    return count > 0;
+    return count > 0 && ops != NULL;
 }
 
 unsigned int guests_count(void)

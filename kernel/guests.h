@@ -17,10 +17,10 @@ struct guest {
 };
 
 /* Creates the VMs of the modules on a backend that is switched on (at boot, once). A VM that cannot start is
- * ended as refused, with its line on the console; the others go on. False, with a line on the console, if
- * there is no module at all. */
-bool guests_create(const struct hv_ops *ops, const struct boot_module *modules, unsigned int nmodules,
-                   bool qemu);
+ * ended as refused, with its line on the console; the others go on. Without a backend (ops NULL) all are
+ * refused for `why`. False, with a line on the console, if there is nothing to run. */
+bool guests_create(const struct hv_ops *ops, const char *why, const struct boot_module *modules,
+                   unsigned int nmodules, bool qemu);
 
 unsigned int guests_count(void);
 struct guest *guests_get(unsigned int index);

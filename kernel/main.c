@@ -68,23 +68,35 @@ static void complain(const char *line)
     host_log("%s", line);
 }
 
-/* The backend of this processor, switched on; NULL, with lines that say what is missing, if there is none. */
-static const struct hv_ops *start_backend(void)
+/* The backend of this processor, switched on; NULL, and in why (n bytes) what is missing for each, if there
+ * is none. */
+static const struct hv_ops *start_backend(char *why, size_t n)
 {
     static const struct hv_ops *const backends[] = {&vmx_ops, &svm_ops};
-    static char why[sizeof(backends) / sizeof(backends[0])][96];
+    char lacks[2][VM_REASON_MAX / 2];
 
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
-        if (backends[i]->probe(why[i], sizeof(why[i])) && backends[i]->cpu_enable(why[i], sizeof(why[i])))
+    for (size_t i = 0; i < 2; i++)
+        if (backends[i]->probe(lacks[i], sizeof(lacks[i])) &&
+            backends[i]->cpu_enable(lacks[i], sizeof(lacks[i])))
             return backends[i];
-    for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++)
-        host_log("this processor cannot run guests: %s", why[i]);
+    host_snprintf(why, n, "%s; %s", lacks[0], lacks[1]);
     return NULL;
+}
+
+/* All is over: out of the machine, or, with on-empty=halt, quiet for ever (the console still drains). */
+static _Noreturn void leave(bool ok, bool halt)
+{
+    if (!halt)
+        verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
+    host_log("nothing left to run: halted (on-empty=halt)");
+    for (;;)
+        wait_for_interrupt();
 }
 
 void kernel_main(uint32_t magic, uint64_t info_phys)
 {
     static struct global_config global;
+    static char why[VM_REASON_MAX];
     const struct hv_ops *backend;
 
     console_init();
@@ -94,11 +106,11 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     init_machine();
     banner();
     config_parse_global(&global, boot.cmdline, boot.qemu, complain);
-    backend = start_backend();
+    backend = start_backend(why, sizeof(why));
     if (!backend)
-        verdict_leave(VERDICT_FAILED);
+        host_log("this processor cannot run guests: %s", why);
     processor_init(&global);
-    if (guests_create(backend, boot.modules, boot.nmodules, boot.qemu))
-        processor_run(&global);
-    verdict_leave(guests_report() ? VERDICT_OK : VERDICT_FAILED);
+    if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))
+        processor_run();
+    leave(guests_report(), global.halt_on_empty);
 }

@@ -244,13 +244,13 @@ static void start_all(struct processor *p)
     }
 }
 
-void processor_run(const struct global_config *global)
+void processor_run(void)
 {
     struct processor *p = this_processor();
 
     start_all(p);
     set_rates();
-    while (guests_alive() || global->halt_on_empty) {
+    while (guests_alive()) {
         rt_t now = host_now();
         struct sched_entity *e;
 

@@ -9,8 +9,8 @@
  * Once, before any VM is made. */
 void processor_init(const struct global_config *global);
 
-/* Runs all VMs on the calling processor until the last has ended; with on-empty=halt it never returns.
- * Interrupts disabled; they are opened in guests and while idle. */
-void processor_run(const struct global_config *global);
+/* Runs all VMs on the calling processor until the last has ended. Interrupts disabled; they are opened in
+ * guests and while idle. */
+void processor_run(void);
 
 #endif

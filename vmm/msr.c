@@ -43,6 +43,7 @@
 #define MSR_SYSCFG          0xc0010010u
 #define MSR_HWCR            0xc0010015u
 #define MSR_NB_CFG          0xc001001fu
+#define MSR_INT_PENDING     0xc0010055u
 
 /* IA32_MISC_ENABLE: fast strings on; no branch trace store, no PEBS. */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
@@ -323,10 +324,11 @@ static const struct msr msrs[] = {
     {MSR_GS_BASE, MSR_GS_BASE, read_base, write_base, SEG_GS},
     {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, read_reg, write_reg_canonical, REG_KERNEL_GS_BASE},
     {MSR_TSC_AUX, MSR_TSC_AUX, read_memory, write_tsc_aux, UINT32_MAX},
-    /* AMD's (BKDG, PPR): Linux reads these three and sets bits in two of them where CPUID names AMD. */
+    /* AMD's (BKDG, PPR): Linux reads these and sets bits in some of them where CPUID names AMD. */
     {MSR_SYSCFG, MSR_SYSCFG, read_constant, write_ignored, 0},
     {MSR_HWCR, MSR_HWCR, read_constant, write_ignored, HWCR_TSC_FREQ_SEL},
     {MSR_NB_CFG, MSR_NB_CFG, read_constant, write_ignored, 0},
+    {MSR_INT_PENDING, MSR_INT_PENDING, read_constant, write_ignored, 0},
 };
 
 static const struct msr *find(uint32_t index)

@@ -173,12 +173,28 @@ static void constants_and_firmware(void **state)
     refuses(0x1d9, 0x40);
 }
 
+/* What Linux asks of a processor that CPUID calls AMD's; HWCR bit 24: the TSC counts at one rate. */
+static void amd_constants(void **state)
+{
+    static const uint32_t zeros[] = {0xc0010010, 0xc001001f, 0xc0010055};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) {
+        assert_int_equal(read(zeros[i]), 0);
+        assert_true(msr_write(vcpu, zeros[i], 1ull << 46));
+        assert_int_equal(read(zeros[i]), 0);
+    }
+    assert_int_equal(read(0xc0010015), 1u << 24);
+    assert_true(msr_write(vcpu, 0xc0010015, 1u << 6));
+    assert_int_equal(read(0xc0010015), 1u << 24);
+}
+
 /* Everything else raises #GP, is counted, and told with trace=exits. */
 static void unknown_ones(void **state)
 {
     static const uint32_t unknown[] = {0x0,        0x3a,       0x48,       0xc1,      0xce,  0x186,
                                        0x345,      0x38f,      0x400,      0x480,     0x6e0, 0x802,
-                                       0xc0000085, 0xc0010015, 0xc0010114, 0xffffffff};
+                                       0xc0000085, 0xc0010016, 0xc0010114, 0xffffffff};
     uint64_t value;
 
     (void)state;
