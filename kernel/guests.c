@@ -1,6 +1,7 @@
 /* All VMs of this machine; see guests.h. */
 #include "kernel/guests.h"
 
+#include "kernel/host.h"
 #include "timers/vtime.h"
 #include "vmm/backend.h"
 #include "vmm/host.h"
@@ -30,6 +31,17 @@ static void create_one(struct guest *g, const struct hv_ops *ops, const char *wh
     host_log("vm %s refused: %s", g->vm.config.name, g->vm.end_reason);
 }
 
+/* What the hypervisor has taken for itself: its image and what it allocated, but for the guests' RAM. */
+static void report_memory(void)
+{
+    uint64_t ram = 0;
+
+    for (unsigned int i = 0; i < count; i++)
+        ram += guests[i].vm.ram.low + guests[i].vm.ram.high;
+    host_log("memory: %llu KiB for the guests, %llu KiB for the hypervisor", (unsigned long long)ram >> 10,
+             (unsigned long long)(host_image_bytes() + host_bytes_used() - ram) >> 10);
+}
+
 bool guests_create(const struct hv_ops *ops, const char *why, const struct boot_module *modules,
                    unsigned int nmodules, bool qemu)
 {
@@ -54,6 +66,7 @@ bool guests_create(const struct hv_ops *ops, const char *why, const struct boot_
         create_one(&guests[i], ops, why, &configs[i], i);
     }
     host_free_pages(configs, config_pages);
+    report_memory();
     return count > 0 && ops != NULL;
 }
 

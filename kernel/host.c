@@ -13,6 +13,8 @@
 #include "vmm/string.h"
 #include "vmm/vm.h"
 
+extern const uint8_t image_end[]; /* linker.ld */
+
 static uint64_t boot_seconds;
 static uint64_t used, peak;
 
@@ -79,6 +81,11 @@ uint64_t host_bytes_used(void)
 uint64_t host_bytes_peak(void)
 {
     return peak;
+}
+
+uint64_t host_image_bytes(void)
+{
+    return virt_to_phys(image_end) - kernel_phys_base;
 }
 
 bool host_console_ready(struct vm *vm)

@@ -10,5 +10,7 @@ void host_init(void);
 /* Most bytes that were ever in use through host_alloc_pages, and bytes in use now. */
 uint64_t host_bytes_peak(void);
 uint64_t host_bytes_used(void);
+/* The kernel's own image with its data and stacks, bytes. */
+uint64_t host_image_bytes(void);
 
 #endif

@@ -19,6 +19,7 @@ struct processor {
     struct coordinator deadlines;
     struct deadline slice_end; /* of the running vCPU */
     struct deadline console;   /* a guest's unfinished line is to be flushed */
+    rt_t next_look;            /* at the console */
     struct vcpu *loaded;       /* whose state is in the processor */
     volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
 };
@@ -129,6 +130,16 @@ static void poll_held(struct processor *p, rt_t now)
     }
 }
 
+/* The console needs a look now and then, not at each of a thousand wake-ups a second. */
+static void look_at_console(struct processor *p, rt_t now)
+{
+    console_poll();
+    poll_held(p, now);
+    route_input(p, now);
+    coordinator_set(&p->deadlines, &p->console, console_deadline());
+    p->next_look = now + host_hz() / 1000;
+}
+
 /* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock. */
 static void act_on_deadlines(struct processor *p, rt_t now)
 {
@@ -140,14 +151,13 @@ static void act_on_deadlines(struct processor *p, rt_t now)
         coordinator_fired(&p->deadlines);
     }
     while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
-        if (d->owner) {
+        if (d == &p->console)
+            p->next_look = 0;
+        else if (d->owner)
             poll_vm(p, d->owner, now);
-        }
     }
-    console_poll();
-    poll_held(p, now);
-    route_input(p, now);
-    coordinator_set(&p->deadlines, &p->console, console_deadline());
+    if (now >= p->next_look)
+        look_at_console(p, now);
     coordinator_release(&p->deadlines);
 }
 
@@ -156,9 +166,9 @@ static void act_on_deadlines(struct processor *p, rt_t now)
  * no other is used. */
 static void idle(struct processor *p)
 {
-    if (!p->fired) {
+    if (!p->fired)
         wait_for_interrupt();
-    }
+    p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
 }
 
 static bool restart(struct vm *vm)
@@ -200,6 +210,15 @@ static void put_loaded(struct processor *p)
     p->loaded = NULL;
 }
 
+/* What a run of `elapsed` costs. A switch in the middle of a slice is nobody's: charged to the one that a
+ * wake-up interrupts, it would take that one's share away. At the end of the slice nothing is left. */
+static uint64_t charge(const struct sched_entity *e, uint64_t elapsed)
+{
+    const struct vcpu *vcpu = e->owner;
+
+    return elapsed >= e->budget ? e->budget : vcpu->ran;
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
@@ -215,7 +234,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     stop = vcpu_run(vcpu, now + e->budget);
     if (stop == RUN_RESET && restart(vm))
         stop = RUN_PREEMPTED;
-    sched_ran(&p->sched, host_now() - now, stop != RUN_PREEMPTED);
+    sched_ran(&p->sched, charge(e, host_now() - now), stop != RUN_PREEMPTED);
     if (vm->state == VM_RUNNING) {
         /* Not running, it has no deadline; set anew when it runs again. */
         host_deadline(vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);

@@ -57,7 +57,20 @@ static void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress)
         c->progress_at = progress_at;
     }
     c->moved_at = vt_add(progress_moved(t), t->policy.round);
+    c->opens = vt_add(vt_rt(t), progress);
     t->gates |= 1u << cpu;
+}
+
+/* When the gate of vCPU `cpu`, which is closed, opens. One that halts after an event is done with it, and its
+ * gate is gone. But an event that comes while it is halted wakes it: that one it still has to handle, and a
+ * second event, delivered before it gets a processor, would overtake the first in the interrupt controller.
+ * So a gate that closed during the halt holds; for M of real time at most if nothing wakes the vCPU
+ * (interrupts off). */
+static rt_t gate_opens(const struct vtime *t, unsigned int cpu)
+{
+    const struct vt_cpu *c = &t->cpu[cpu];
+
+    return c->state == VT_CPU_HALTED ? c->opens : progress_reaches(t, cpu, c->progress_at, c->moved_at);
 }
 
 void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
@@ -88,7 +101,7 @@ void progress_settle(struct vtime *t)
 {
     for (unsigned int left = t->gates; left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);
-        rt_t open = progress_reaches(t, cpu, t->cpu[cpu].progress_at, t->cpu[cpu].moved_at);
+        rt_t open = gate_opens(t, cpu);
 
         if (open <= t->rt_c) {
             t->floor = open > t->floor ? open : t->floor;
@@ -103,8 +116,7 @@ rt_t progress_gate(const struct vtime *t)
 
     for (unsigned int left = t->gates; left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);
-        const struct vt_cpu *c = &t->cpu[cpu];
-        rt_t open = progress_reaches(t, cpu, c->progress_at, c->moved_at);
+        rt_t open = gate_opens(t, cpu);
 
         gate = open > gate ? open : gate;
     }

@@ -101,6 +101,7 @@ struct vt_cpu {
     uint64_t executed;    /* RT executed before `since` */
     uint64_t progress_at; /* it is, when this much has been executed, */
     uint64_t moved_at;    /* or the VM has run for this long (one round) */
+    rt_t opens;           /* or, if it was halted at the event and nothing wakes it, at this RT */
 };
 
 /* ---- what the tests, timesim and the kernel's trace see ---- */

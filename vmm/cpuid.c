@@ -52,6 +52,7 @@ struct rule {
     uint32_t leaf, sub;
     uint32_t mask[4]; /* of the host's answer */
     void (*adjust)(struct vcpu *vcpu, uint32_t sub, uint32_t out[4]);
+    bool varies; /* with the vCPU's state */
 };
 
 /* log2, rounded up, of the number of virtual processors: the width of the APIC id. */
@@ -235,28 +236,28 @@ static void addresses(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 
 /* Leaves that are not here read as zeros. */
 static const struct rule rules[] = {
-    {0x0, ANY_SUB, {ALL, ALL, ALL, ALL}, max_basic},
-    {0x1, ANY_SUB, {ALL, ALL, LEAF1_ECX, LEAF1_EDX}, features},
-    {0x2, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x4, ANY_SUB, {ALL, ALL, ALL, ALL}, caches},
-    {0x6, ANY_SUB, {0, 0, 0, 0}, power},
-    {0x7, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, features_7},
-    {0xb, ANY_SUB, {0, 0, 0, 0}, topology},
-    {0xd, 0, {0, 0, 0, 0}, xsave_main},
-    {0xd, 1, {LEAF_D1_EAX, 0, 0, 0}, NULL},
-    {0xd, ANY_SUB, {ALL, ALL, ALL, 0}, xsave_component},
-    {LEAF_TSC, ANY_SUB, {0, 0, 0, 0}, tsc_leaf},
-    {LEAF_FREQUENCY, ANY_SUB, {0, 0, 0, 0}, frequency_leaf},
-    {LEAF_HYPERVISOR, ANY_SUB, {0, 0, 0, 0}, hypervisor},
-    {LEAF_EXTENDED, ANY_SUB, {ALL, ALL, ALL, ALL}, max_extended},
-    {0x80000001, ANY_SUB, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, extended_features},
-    {0x80000002, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000003, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000004, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000005, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000006, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL},
-    {0x80000007, ANY_SUB, {0, 0, 0, 0}, advanced_power},
-    {0x80000008, ANY_SUB, {0xffff, 0, ALL, 0}, addresses},
+    {0x0, ANY_SUB, {ALL, ALL, ALL, ALL}, max_basic, false},
+    {0x1, ANY_SUB, {ALL, ALL, LEAF1_ECX, LEAF1_EDX}, features, true},
+    {0x2, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x4, ANY_SUB, {ALL, ALL, ALL, ALL}, caches, false},
+    {0x6, ANY_SUB, {0, 0, 0, 0}, power, false},
+    {0x7, 0, {0, LEAF7_EBX, LEAF7_ECX, LEAF7_EDX}, features_7, false},
+    {0xb, ANY_SUB, {0, 0, 0, 0}, topology, false},
+    {0xd, 0, {0, 0, 0, 0}, xsave_main, true},
+    {0xd, 1, {LEAF_D1_EAX, 0, 0, 0}, NULL, false},
+    {0xd, ANY_SUB, {ALL, ALL, ALL, 0}, xsave_component, false},
+    {LEAF_TSC, ANY_SUB, {0, 0, 0, 0}, tsc_leaf, false},
+    {LEAF_FREQUENCY, ANY_SUB, {0, 0, 0, 0}, frequency_leaf, false},
+    {LEAF_HYPERVISOR, ANY_SUB, {0, 0, 0, 0}, hypervisor, false},
+    {LEAF_EXTENDED, ANY_SUB, {ALL, ALL, ALL, ALL}, max_extended, false},
+    {0x80000001, ANY_SUB, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, extended_features, true},
+    {0x80000002, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000003, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000004, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000005, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000006, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
+    {0x80000007, ANY_SUB, {0, 0, 0, 0}, advanced_power, false},
+    {0x80000008, ANY_SUB, {0xffff, 0, ALL, 0}, addresses, false},
 };
 
 static const struct rule *find_rule(uint32_t leaf, uint32_t sub)
@@ -315,6 +316,25 @@ void cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t sub, uint32_t out[4])
     masked_leaf(rule, sub, out);
     if (rule->adjust)
         rule->adjust(vcpu, sub, out);
+}
+
+static const struct cpuid_answer *find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf,
+                                           uint32_t sub)
+{
+    const struct rule *rule = find_rule(leaf, sub);
+
+    a->leaf = leaf;
+    a->sub = sub;
+    a->known = !rule || !rule->varies;
+    cpuid_read(vcpu, leaf, sub, a->out);
+    return a;
+}
+
+const struct cpuid_answer *cpuid_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t sub)
+{
+    struct cpuid_answer *a = &vcpu->cpuid[(leaf ^ leaf >> 28 ^ sub << 2) % CPUID_ANSWERS];
+
+    return a->known && a->leaf == leaf && a->sub == sub ? a : find_out(vcpu, a, leaf, sub);
 }
 
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask)

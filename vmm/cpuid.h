@@ -13,6 +13,16 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 /* What CPUID answers to this vCPU now: some bits follow its CR4, XCR0 and APIC base. */
 void cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t sub, uint32_t out[4]);
 
+/* The same for the exit: answers that do not follow the vCPU's state are remembered. Valid until the next
+ * call. */
+#define CPUID_ANSWERS 16u /* a power of two */
+struct cpuid_answer {
+    uint32_t leaf, sub;
+    uint32_t out[4];
+    bool known;
+};
+const struct cpuid_answer *cpuid_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t sub);
+
 /* True if the guest is told of all these feature bits (of a leaf's subleaf 0; state-dependent bits apart). */
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask);
 

@@ -98,13 +98,12 @@ static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
 static void exit_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
 {
     uint64_t *gpr = vcpu->regs.gpr;
-    uint32_t out[4];
+    const struct cpuid_answer *a = cpuid_answer(vcpu, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
 
-    cpuid_read(vcpu, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX], out);
-    gpr[GPR_RAX] = out[CPUID_EAX];
-    gpr[GPR_RBX] = out[CPUID_EBX];
-    gpr[GPR_RCX] = out[CPUID_ECX];
-    gpr[GPR_RDX] = out[CPUID_EDX];
+    gpr[GPR_RAX] = a->out[CPUID_EAX];
+    gpr[GPR_RBX] = a->out[CPUID_EBX];
+    gpr[GPR_RCX] = a->out[CPUID_ECX];
+    gpr[GPR_RDX] = a->out[CPUID_EDX];
     vcpu_skip(vcpu, exit->insn_len);
 }
 
@@ -167,46 +166,48 @@ static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
     vcpu_skip(vcpu, exit->insn_len);
 }
 
+#define NO_INSN 0 /* OP_MOV, which never exits by itself */
+
 static const struct {
     const char *name;
     exit_fn handle;
-    uint8_t
-        insn; /* enum insn_op of the instruction that is skipped; 0 (OP_MOV, which is none of them): none */
+    uint8_t insn; /* enum insn_op of the instruction that is skipped, for processors that do not tell its
+                     length */
 } exits[EXIT_KINDS] = {
-    [EXIT_INTERRUPT] = {"interrupt", exit_seen},
-    [EXIT_NMI] = {"nmi", exit_seen},
-    [EXIT_DEADLINE] = {"deadline", exit_seen},
-    [EXIT_IRQ_WINDOW] = {"irq-window", exit_seen},
-    [EXIT_NMI_WINDOW] = {"nmi-window", exit_seen},
-    [EXIT_EXCEPTION] = {"exception", exit_exception},
-    [EXIT_TRIPLE_FAULT] = {"triple-fault", exit_triple_fault},
-    [EXIT_INIT] = {"init", exit_unexpected},
-    [EXIT_SIPI] = {"sipi", exit_unexpected},
-    [EXIT_SMI] = {"smi", exit_unexpected},
-    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch},
+    [EXIT_INTERRUPT] = {"interrupt", exit_seen, NO_INSN},
+    [EXIT_NMI] = {"nmi", exit_seen, NO_INSN},
+    [EXIT_DEADLINE] = {"deadline", exit_seen, NO_INSN},
+    [EXIT_IRQ_WINDOW] = {"irq-window", exit_seen, NO_INSN},
+    [EXIT_NMI_WINDOW] = {"nmi-window", exit_seen, NO_INSN},
+    [EXIT_EXCEPTION] = {"exception", exit_exception, NO_INSN},
+    [EXIT_TRIPLE_FAULT] = {"triple-fault", exit_triple_fault, NO_INSN},
+    [EXIT_INIT] = {"init", exit_unexpected, NO_INSN},
+    [EXIT_SIPI] = {"sipi", exit_unexpected, NO_INSN},
+    [EXIT_SMI] = {"smi", exit_unexpected, NO_INSN},
+    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch, NO_INSN},
     [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT},
-    [EXIT_PAUSE] = {"pause", exit_skip},
+    [EXIT_PAUSE] = {"pause", exit_skip, NO_INSN},
     [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID},
     [EXIT_RDTSC] = {"rdtsc", exit_rdtsc, OP_RDTSC},
     [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc, OP_RDTSCP},
-    [EXIT_RDPMC] = {"rdpmc", exit_protection}, /* no performance counters (leaf 0Ah is zero) */
+    [EXIT_RDPMC] = {"rdpmc", exit_protection, NO_INSN}, /* no performance counters (leaf 0Ah is zero) */
     [EXIT_RDMSR] = {"rdmsr", exit_rdmsr, OP_RDMSR},
     [EXIT_WRMSR] = {"wrmsr", exit_wrmsr, OP_WRMSR},
-    [EXIT_IO] = {"io", exit_io},
-    [EXIT_MMIO] = {"mmio", emulate_mmio},
-    [EXIT_CR_ACCESS] = {"cr-access", cr_access},
-    [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected},
+    [EXIT_IO] = {"io", exit_io, NO_INSN},
+    [EXIT_MMIO] = {"mmio", emulate_mmio, NO_INSN},
+    [EXIT_CR_ACCESS] = {"cr-access", cr_access, NO_INSN},
+    [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected, NO_INSN},
     [EXIT_XSETBV] = {"xsetbv", exit_xsetbv, OP_XSETBV},
     [EXIT_INVD] = {"invd", exit_skip, OP_INVD},       /* the caches are the host's and coherent: */
     [EXIT_WBINVD] = {"wbinvd", exit_skip, OP_WBINVD}, /* there is nothing to write back for */
-    [EXIT_INVLPG] = {"invlpg", exit_unexpected},
-    [EXIT_MONITOR] = {"monitor", exit_undefined}, /* CPUID does not offer it */
-    [EXIT_MWAIT] = {"mwait", exit_undefined},
-    [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected},
-    [EXIT_HYPERCALL] = {"hypercall", exit_undefined},
-    [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined},
-    [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed},
-    [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected},
+    [EXIT_INVLPG] = {"invlpg", exit_unexpected, NO_INSN},
+    [EXIT_MONITOR] = {"monitor", exit_undefined, NO_INSN}, /* CPUID does not offer it */
+    [EXIT_MWAIT] = {"mwait", exit_undefined, NO_INSN},
+    [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected, NO_INSN},
+    [EXIT_HYPERCALL] = {"hypercall", exit_undefined, NO_INSN},
+    [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined, NO_INSN},
+    [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed, NO_INSN},
+    [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected, NO_INSN},
 };
 
 const char *exit_kind_name(enum exit_kind kind)

@@ -55,8 +55,10 @@ struct exit_record {
     uint32_t raw_reason; /* the vendor's number, for dumps and counters */
     uint64_t raw_qualification;
     const char *raw_name; /* the vendor's name of the reason, for dumps */
-    uint8_t insn_len;     /* length of the exiting instruction, 0 if the processor does not tell */
-    bool irq_taken;       /* an interrupt offered by inject_irq() and not taken at once has been taken now */
+    uint8_t insn_len; /* length of the exiting instruction, 0 if the processor does not tell: then common code
+                       * decodes it before anybody asks (vmm/exit_insn.h) */
+    bool irq_taken;   /* an interrupt offered by inject_irq() and not taken at once has been taken now */
+    uint64_t cr3;     /* with insn_len 0 only: which address space the instruction is in */
     union {
         struct {
             uint16_t port;

@@ -133,6 +133,8 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
     uint64_t now;
 
     choose_tsc(vcpu);
+    if (vcpu->entered == 0)
+        vcpu->entered = host_now();
     hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
     /* Before anything else can come in between and be acknowledged in its place. */
@@ -141,12 +143,14 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
         vcpu->irq.offered = false;
     }
     now = host_now();
+    vcpu->ran = now - vcpu->entered;
     advance(vcpu->vm, now);
     /* Past the deadline the guest may have seen more of its TSC than AT allows: AT follows before anything is
      * answered. */
     if (now >= deadline && vcpu->free_tsc.free)
         vtime_shown(&vcpu->vm->time, now + vcpu->free_tsc.line);
-    if (vcpu->trace_exits)
+    /* Not the host's interrupts: the line's own way out makes them. */
+    if (vcpu->trace_exits && exit.kind != EXIT_INTERRUPT)
         trace_exit(vcpu, &exit);
     dispatch_exit(vcpu, &exit);
     return now;
@@ -189,6 +193,8 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
     if (!vcpu->loaded)
         hv->vcpu_load(vcpu);
     vcpu->loaded = true;
+    vcpu->entered = 0;
+    vcpu->ran = 0;
     stop = loop(vcpu, now, until);
     if (stop == RUN_HALTED)
         vtime_vcpu_halt(&vm->time, vcpu->id);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "vmm/backend.h"
+#include "vmm/cpuid.h"
 #include "vmm/exit.h"
 #include "vmm/exit_insn.h"
 #include "vmm/lapic.h"
@@ -75,9 +76,12 @@ struct vcpu {
     bool nmi_pending;
     struct vcpu_irq irq;
     struct vcpu_tsc free_tsc;
-    bool loaded;                                  /* its state is in a processor (vcpu_run, vcpu_put) */
-    uint64_t exits[EXIT_KINDS];                   /* a counter for each exit kind */
-    bool trace_exits;                             /* vm setting trace=exits */
+    bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
+    uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
+    uint64_t ran;     /* RT from there to the last exit: what the scheduler charges, switches left out */
+    uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
+    bool trace_exits;           /* vm setting trace=exits */
+    struct cpuid_answer cpuid[CPUID_ANSWERS];
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
 };
 

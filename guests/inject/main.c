@@ -200,16 +200,16 @@ static bool all_taken(void)
            taken.undefined == sent.undefined && taken.soft == sent.soft;
 }
 
+/* They run all the time; this lets their interrupts through. */
 static void timers_on(void)
 {
-    pit_start(PIT_DIVISOR);
     pic_unmask(0);
-    lapic_timer_start(LVT_PERIODIC | VECTOR_TIMER, LAPIC_COUNT);
+    lapic_write(LAPIC_LVT_TIMER, LVT_PERIODIC | VECTOR_TIMER);
 }
 
 static void timers_off(void)
 {
-    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
+    lapic_write(LAPIC_LVT_TIMER, LVT_MASKED | LVT_PERIODIC | VECTOR_TIMER);
     pic_mask_all();
     interrupts_on();
     (void)cpuid(0, 0);
@@ -250,6 +250,8 @@ static void set_up(void)
     traps_set(VECTOR_HIGH, on_high);
     traps_set(VECTOR_SOFT, on_soft);
     traps_set(PIC_VECTOR_BASE, on_pit);
+    pit_start(PIT_DIVISOR);
+    lapic_timer_start(LVT_PERIODIC | VECTOR_TIMER, LAPIC_COUNT);
     timers_on();
 }
 

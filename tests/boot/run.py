@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the boot tests: each boots Escapement by tools/run on an emulator and judges its serial log.
 
-    tests/boot/run.py [-j N] [--filter REGEX] [--build DIR] [--list]
+    tests/boot/run.py [-j N] [--filter REGEX] [--on bochs|qemu] [--build DIR] [--list]
 
 Outcomes: pass, fail (a time-out is one), skip (something needed is missing), error (the test itself is broken). Logs stay in
 BUILD/boot-logs/. The last line counts; the exit status is 1 if anything failed or was broken, 2 if nothing ran at all."""
@@ -31,7 +31,8 @@ children = set()  # the tools/run processes that are under way
 def boot(case, folders, log):
     """One run. Its exit status; None if even tools/run did not come back."""
     args = [cases_of.fill(a, folders) for a in case.args]
-    command = [folders["run"], "--kernel", folders["build"] + "/escapement.elf", "--timeout", str(case.timeout), *args]
+    command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + "/escapement.elf",
+               "--timeout", str(case.timeout), *args]
     with open(log, "wb") as out, open(log + ".err", "wb") as err:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         children.add(child)
@@ -130,8 +131,8 @@ def exit_status(counts):
     return 0 if counts[PASS] else 2
 
 
-def folders_of(build):
-    return {"build": build, "guests": f"{build}/guests", "debian": f"{build}/debian", "inputs": f"{build}/boot-inputs",
+def folders_of(build, on="bochs"):
+    return {"build": build, "on": on, "guests": f"{build}/guests", "debian": f"{build}/debian", "inputs": f"{build}/boot-inputs",
             "logs": f"{build}/boot-logs", "run": os.path.join(ROOT, "tools/run")}
 
 
@@ -140,6 +141,7 @@ def main(argv):
     parser.add_argument("-j", type=int, default=2, metavar="N", help="so many at once (default 2)")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only the cases whose name matches")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
+    parser.add_argument("--on", choices=("bochs", "qemu"), default="bochs", help="the emulator (default bochs)")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     args = parser.parse_args(argv)
     import cases    # the list of this tree; the runner's own tests bring theirs
@@ -150,7 +152,7 @@ def main(argv):
         return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, give_up)
-    folders = folders_of(args.build)
+    folders = folders_of(args.build, args.on)
     inputs.make(folders["inputs"], folders["guests"], folders["debian"])
     counts = run_all(chosen, folders, args.j)
     print(closing_line(counts))

@@ -32,7 +32,7 @@ static int setup(void **state)
 /* Puts bytes at CODE and exits there; returns how far RIP went. */
 static uint64_t exit_at(enum exit_kind kind, const char *bytes, size_t n)
 {
-    struct exit_record exit = {.kind = kind};
+    struct exit_record exit = {.kind = kind, .cr3 = hv->get_reg(vcpu, REG_CR3)};
     vcpu->regs.rip = CODE;
     memcpy(vm_ram(vm, CODE, n), bytes, n);
     dispatch_exit(vcpu, &exit);
@@ -103,7 +103,7 @@ static void the_cache_follows_cr3(void **state)
     tables[1024] = 0x200083; /* linear 0 is the second 2 MiB there */
     memcpy(vm_ram(vm, 0x200000 + CODE, 3), "\x66\x0f\xa2", 3);
     hv->set_reg(vcpu, REG_CR3, 0x20000);
-    struct exit_record exit = {.kind = EXIT_CPUID};
+    struct exit_record exit = {.kind = EXIT_CPUID, .cr3 = 0x20000};
     vcpu->regs.rip = CODE;
     dispatch_exit(vcpu, &exit);
     assert_int_equal(vcpu->regs.rip, CODE + 3);

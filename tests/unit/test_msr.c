@@ -272,6 +272,7 @@ int main(void)
         TEST(apic_base),
         TEST(time_stamp_counter),
         TEST(constants_and_firmware),
+        TEST(amd_constants),
         TEST(unknown_ones),
         TEST(random_accesses),
         TEST(the_exits),

@@ -76,6 +76,46 @@ static void test_a_halted_vcpu_has_made_its_progress(void **state)
     assert_int_equal(vtime_deadline(&r.time), 165); /* and has 50 to execute */
 }
 
+/* Two events due close together while the vCPU is halted, and looked at late: the second must not be in the
+ * interrupt controller before the first could be taken, or the controller's priorities turn them round. */
+static void test_an_event_that_ends_a_halt_closes_the_gate(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 138);
+    resume_at(&r, 0);
+    run_to(&r, 10);
+    vtime_vcpu_halt(&r.time, 0);
+    vtime_advance(&r.time, 145); /* both are due */
+    expect_event(&r, 0, 100, 100, 0, VT_NORMAL);
+    assert_int_equal(r.events, 1);
+    vtime_vcpu_wake(&r.time, 0);
+    vtime_latch(&r.time, 150);
+    vtime_vcpu_run(&r.time, 0);
+    vtime_advance(&r.time, 150);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_deadline(&r.time), 200); /* 50 executed since it has a processor */
+    run_to(&r, 200);
+    assert_int_equal(r.events, 2);
+}
+
+/* ... but a vCPU that nothing wakes freezes no timer. */
+static void test_a_halt_that_nothing_ends_holds_for_m_only(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 138);
+    resume_at(&r, 0);
+    vtime_vcpu_halt(&r.time, 0);
+    run_to(&r, 145);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_deadline(&r.time), 150);
+    run_to(&r, 150);
+    assert_int_equal(r.events, 2);
+}
+
 /* The lag is the VM's; with its only other vCPU waiting for SIPI it is as if that were not there. */
 static void test_a_vcpu_that_waits_for_sipi_holds_nothing_up(void **state)
 {
@@ -242,6 +282,8 @@ int main(void)
         cmocka_unit_test(test_the_first_event_waits_for_nothing),
         cmocka_unit_test(test_the_longest_of_one_instant_counts),
         cmocka_unit_test(test_a_halted_vcpu_has_made_its_progress),
+        cmocka_unit_test(test_an_event_that_ends_a_halt_closes_the_gate),
+        cmocka_unit_test(test_a_halt_that_nothing_ends_holds_for_m_only),
         cmocka_unit_test(test_a_vcpu_that_waits_for_sipi_holds_nothing_up),
         cmocka_unit_test(test_a_vm_runs_while_any_vcpu_runs),
         cmocka_unit_test(test_a_vcpu_without_a_processor_is_waited_for_one_round),

@@ -88,7 +88,7 @@ static void decode_npf(struct exit_record *exit, const struct vmcb *vmcb, const 
 
 /* APM vol. 2, table C-1. Ranges that are never asked for (debug registers, other exceptions) have one name.
  */
-static const struct svm_code codes[] = {
+const struct svm_code svm_codes[SVM_CODES] = {
     [0x000] = CR_ACCESS("read of CR0"),
     [0x004] = CR_ACCESS("read of CR4"),
     [0x008] = CR_ACCESS("read of CR8"),
@@ -112,17 +112,17 @@ static const struct svm_code codes[] = {
     [0x06b] = NEVER_ASKED("LGDT"),
     [0x06c] = NEVER_ASKED("LLDT"),
     [0x06d] = NEVER_ASKED("LTR"),
-    [0x06e] = {"RDTSC", X_INSN, EXIT_RDTSC, NULL},
-    [0x06f] = {"RDPMC", X_INSN, EXIT_RDPMC, NULL},
+    [0x06e] = {"RDTSC", X_INSN | X_PLAIN, EXIT_RDTSC, NULL},
+    [0x06f] = {"RDPMC", X_INSN | X_PLAIN, EXIT_RDPMC, NULL},
     [0x070] = NEVER_ASKED("PUSHF"),
     [0x071] = NEVER_ASKED("POPF"),
-    [0x072] = {"CPUID", X_INSN, EXIT_CPUID, NULL},
+    [0x072] = {"CPUID", X_INSN | X_PLAIN, EXIT_CPUID, NULL},
     [0x073] = NO_SUCH_INSN("RSM"),
     [0x074] = {"IRET", X_IRET, EXIT_NMI_WINDOW, NULL},
     [0x075] = NEVER_ASKED("software interrupt"),
-    [0x076] = {"INVD", X_INSN, EXIT_INVD, NULL},
-    [0x077] = {"PAUSE", X_INSN, EXIT_PAUSE, NULL},
-    [0x078] = {"HLT", X_INSN, EXIT_HLT, NULL},
+    [0x076] = {"INVD", X_INSN | X_PLAIN, EXIT_INVD, NULL},
+    [0x077] = {"PAUSE", X_INSN | X_PLAIN, EXIT_PAUSE, NULL},
+    [0x078] = {"HLT", X_INSN | X_PLAIN, EXIT_HLT, NULL},
     [0x079] = NEVER_ASKED("INVLPG"),
     [0x07a] = NO_SUCH_INSN("INVLPGA"),
     [0x07b] = {"IOIO", X_INSN | X_NEXT_INFO2, EXIT_IO, decode_io},
@@ -137,13 +137,13 @@ static const struct svm_code codes[] = {
     [0x084] = NO_SUCH_INSN("STGI"),
     [0x085] = NO_SUCH_INSN("CLGI"),
     [0x086] = NO_SUCH_INSN("SKINIT"),
-    [0x087] = {"RDTSCP", X_INSN, EXIT_RDTSCP, NULL},
+    [0x087] = {"RDTSCP", X_INSN | X_PLAIN, EXIT_RDTSCP, NULL},
     [0x088] = NEVER_ASKED("ICEBP"),
-    [0x089] = {"WBINVD or WBNOINVD", X_INSN, EXIT_WBINVD, NULL},
-    [0x08a] = {"MONITOR", X_INSN, EXIT_MONITOR, NULL},
-    [0x08b] = {"MWAIT", X_INSN, EXIT_MWAIT, NULL},
-    [0x08c] = {"MWAIT, armed", X_INSN, EXIT_MWAIT, NULL},
-    [0x08d] = {"XSETBV", X_INSN, EXIT_XSETBV, NULL},
+    [0x089] = {"WBINVD or WBNOINVD", X_INSN | X_PLAIN, EXIT_WBINVD, NULL},
+    [0x08a] = {"MONITOR", X_INSN | X_PLAIN, EXIT_MONITOR, NULL},
+    [0x08b] = {"MWAIT", X_INSN | X_PLAIN, EXIT_MWAIT, NULL},
+    [0x08c] = {"MWAIT, armed", X_INSN | X_PLAIN, EXIT_MWAIT, NULL},
+    [0x08d] = {"XSETBV", X_INSN | X_PLAIN, EXIT_XSETBV, NULL},
     [0x08e] = NO_SUCH_INSN("RDPRU"),
     [0x0a0] = NO_SUCH_INSN("INVLPGB"),
     [0x0a1] = NO_SUCH_INSN("INVLPGB, illegal"),
@@ -156,12 +156,10 @@ static const struct svm_code codes[] = {
 #undef NO_SUCH_INSN
 #undef NEVER_ASKED
 
-const struct svm_code *svm_code(uint32_t code)
+const struct svm_code *svm_code_beyond(uint32_t code)
 {
     static const struct svm_code npf = {"nested page fault", 0, EXIT_MMIO, decode_npf};
     static const struct svm_code invalid = {"invalid guest state", 0, EXIT_ENTRY_FAILED, NULL};
     static const struct svm_code unknown = {"unknown code", 0, EXIT_UNEXPECTED, NULL};
-    if (code < sizeof(codes) / sizeof(codes[0]) && codes[code].name)
-        return &codes[code];
     return code == CODE_NPF ? &npf : code == CODE_INVALID ? &invalid : &unknown;
 }

@@ -22,6 +22,7 @@ struct vmcb;
 #define X_EXCEPTION   (1u << 3) /* exit.c reflects it */
 #define X_IRQ_WINDOW  (1u << 4) /* the window that was asked for has come: do not ask again */
 #define X_IRET        (1u << 5) /* the guest is about to leave its NMI handler */
+#define X_PLAIN       (1u << 6) /* an instruction's, and there is nothing to decode */
 
 struct svm_code {
     const char *name; /* the manual's; NULL: no such code */
@@ -32,8 +33,15 @@ struct svm_code {
                    bool assists);
 };
 
+#define SVM_CODES 0xa5u
+extern const struct svm_code svm_codes[SVM_CODES]; /* without a name: no such code */
+const struct svm_code *svm_code_beyond(uint32_t code);
+
 /* The entry of an exit code (its low 32 bits); one named "unknown code", of kind EXIT_UNEXPECTED, for any
  * other number. */
-const struct svm_code *svm_code(uint32_t code);
+static inline const struct svm_code *svm_code(uint32_t code)
+{
+    return code < SVM_CODES && svm_codes[code].name ? &svm_codes[code] : svm_code_beyond(code);
+}
 
 #endif

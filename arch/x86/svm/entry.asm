@@ -11,6 +11,13 @@ bits 64
 default rel
 section .text
 
+; struct svm_vcpu and the VMCB
+%define V_VCPU         0
+%define V_VMCB         8
+%define V_VMCB_PHYS    16
+%define V_HOST_STATE   24
+%define VMCB_INT_STATE 68h
+
 %define REG(n) [rdi + 8 * (n)]
 %define RCX    1
 %define RDX    2
@@ -21,21 +28,17 @@ section .text
 
 global svm_enter
 
-; void svm_enter(struct vcpu_regs *regs (rdi), uint64_t vmcb_phys (rsi), uint64_t host_state_phys (rdx), bool shadow (cl))
+; In: RDI, the struct svm_vcpu. Keeps RBP, RSP and RDI. Host interrupts are disabled before and after.
 svm_enter:
     push rbp
-    push rbx
-    push r12
-    push r13
-    push r14
-    push r15
-    push rdx
     push rdi
     clgi
     sti
-    mov rax, rsi
+    mov rcx, [rdi + V_VMCB]
+    mov rax, [rdi + V_VMCB_PHYS]
+    mov rdi, [rdi + V_VCPU]
     vmload
-    test cl, cl                 ; MOV keeps the flags
+    test byte [rcx + VMCB_INT_STATE], 1 ; MOV keeps the flags
     mov rcx, REG(RCX)
     mov rdx, REG(RDX)
     mov rbx, REG(RBX)
@@ -55,9 +58,10 @@ svm_enter:
 .out:
     cli
     vmsave                      ; RAX is the host's again
-    mov rax, rdi
-    mov rdi, [rsp]
-    mov REG(RDI), rax
+    push rdi
+    mov rdi, [rsp + 8]
+    mov rax, [rdi + V_HOST_STATE]
+    mov rdi, [rdi + V_VCPU]
     mov REG(RCX), rcx
     mov REG(RDX), rdx
     mov REG(RBX), rbx
@@ -71,15 +75,10 @@ svm_enter:
     mov REG(13), r13
     mov REG(14), r14
     mov REG(15), r15
-    mov rax, [rsp + 8]
+    pop qword REG(RDI)
     vmload
     stgi
-    add rsp, 16
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbx
+    pop rdi
     pop rbp
     ret
 .shadow:
@@ -87,3 +86,5 @@ svm_enter:
     sti
     vmrun
     jmp .out
+
+section .note.GNU-stack progbits noalloc noexec nowrite

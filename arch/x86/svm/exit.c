@@ -67,17 +67,23 @@ static bool settle_events(struct svm_vcpu *v, struct exit_record *exit)
     return svm_redeliver(v, pending);
 }
 
-void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
+static inline void fill(const struct vmcb *vmcb, const struct svm_code *c, struct exit_record *exit)
 {
-    const struct vmcb *vmcb = v->vmcb;
-    const uint32_t code = (uint32_t)vmcb->exit_code;
-    const struct svm_code *c = svm_code(code);
     exit->kind = (enum exit_kind)c->kind;
-    exit->raw_reason = code;
+    exit->raw_reason = (uint32_t)vmcb->exit_code;
     exit->raw_name = c->name;
     exit->raw_qualification = vmcb->exit_info1;
     exit->insn_len = insn_length(c, vmcb);
+    exit->cr3 = vmcb->cr3;
     exit->irq_taken = false;
+}
+
+/* Not part of svm_exit_decode, whose registers would have to be saved for it at each exit. */
+static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_record *exit)
+{
+    const struct vmcb *vmcb = v->vmcb;
+    const struct svm_code *c = svm_code((uint32_t)vmcb->exit_code);
+    fill(vmcb, c, exit);
     if (c->decode)
         c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);
     if ((v->virq != VIRQ_FREE || (vmcb->exit_int_info & EVENT_VALID)) && settle_events(v, exit) &&
@@ -88,4 +94,16 @@ void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
     }
     if (c->flags & (X_HOST_WINDOW | X_EXCEPTION | X_IRQ_WINDOW | X_IRET))
         special_exit(v, c, exit);
+}
+
+/* The shortest way for what is most frequent: an instruction's exit, and no event under way. */
+void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
+{
+    const struct vmcb *vmcb = v->vmcb;
+    const uint32_t code = (uint32_t)vmcb->exit_code;
+    if (code < SVM_CODES && (svm_codes[code].flags & X_PLAIN) && v->virq == VIRQ_FREE &&
+        !(vmcb->exit_int_info & EVENT_VALID))
+        fill(vmcb, &svm_codes[code], exit);
+    else
+        any_exit(v, exit);
 }

@@ -155,6 +155,7 @@ void svm_clear_shadow(struct vcpu *vcpu)
 static void write_event(struct svm_vcpu *v)
 {
     struct event *ev = &v->events.next;
+    v->work |= WORK_TIDY;
     v->vmcb->event_inj = ev->info;
     v->vmcb->event_inj_error = ev->error;
     if ((ev->info & EVENT_TYPE) == EVENT_TYPE_NMI) {

@@ -25,7 +25,6 @@ struct svm_cpu {
 /* One VM: vm->arch. */
 struct svm_vm {
     struct nested npt;
-    uint64_t npt_generation; /* counts changes that cached translations do not show */
     uint8_t *msrpm;
 };
 
@@ -47,20 +46,22 @@ enum nmi_state {
 /* Things to do before the next entry (struct svm_vcpu, work). */
 #define WORK_EVENT (1u << 0) /* events: one at least */
 #define WORK_FLUSH (1u << 1) /* the guest's cached translations are stale */
+#define WORK_TIDY  (1u << 2) /* the entry before had a flush or an event: they are not for this one */
 
-/* One vCPU: vcpu->arch. The VMCB is ordinary memory, so most of the state is there alone. */
+/* One vCPU: vcpu->arch. The VMCB is ordinary memory, so most of the state is there alone. The first four are
+ * known to entry.asm (checked in run.c). */
 struct svm_vcpu {
     struct vcpu *vcpu;
-    struct svm_vm *vm;
     struct vmcb *vmcb;
     uint64_t vmcb_phys;
-    struct svm_cpu *cpu; /* where it is loaded; NULL: nowhere */
+    uint64_t host_state_phys; /* of the processor where it is loaded */
+    struct svm_vm *vm;
+    struct svm_cpu *cpu; /* where it is loaded or was last; NULL: nowhere yet */
     uint32_t work;       /* WORK_* */
     uint8_t virq;        /* enum virq */
     uint8_t nmi;         /* enum nmi_state */
     struct events events;
     uint64_t iret_rip;
-    uint64_t npt_generation; /* of the VM, when this vCPU last flushed */
     struct asid_tag tag;
 
     uint64_t cr0, cr4; /* as the guest sees them, in the bits that the VMCB's differ in */
@@ -139,10 +140,5 @@ void svm_set_segment(struct vcpu *vcpu, enum guest_seg seg, const struct guest_s
 
 /* dump.c */
 void svm_dump(struct vcpu *vcpu);
-
-/* entry.asm: enters the guest with the general registers of regs (but RAX and RSP, which the VMCB holds), and
- * stores them there at the exit. shadow: the guest is behind STI or MOV SS. Host interrupts disabled before
- * and after. */
-void svm_enter(struct vcpu_regs *regs, uint64_t vmcb_phys, uint64_t host_state_phys, bool shadow);
 
 #endif

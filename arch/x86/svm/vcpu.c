@@ -48,7 +48,6 @@ bool svm_vcpu_init(struct vcpu *vcpu)
     if (!v->vmcb || !fpu_create(&v->fpu))
         return false;
     v->vmcb_phys = host_phys(v->vmcb);
-    v->npt_generation = v->vm->npt_generation;
     events_reset(&v->events);
     write_controls(v);
     return true;
@@ -71,6 +70,7 @@ static void reset_vmcb(struct vmcb *c)
     c->int_ctl = V_INTR_MASKING;
     c->int_state = 0;
     c->event_inj = 0;
+    c->tlb_control = TLB_KEEP;
     c->exit_int_info = 0;
     c->intercepts[0] &= ~(INTERCEPT_VINTR | INTERCEPT_IRET);
     c->dr6 = GUEST_DR6_RESET;
@@ -102,6 +102,7 @@ void svm_vcpu_load(struct vcpu *vcpu)
     ASSERT(!v->fpu.loaded);
     if (v->cpu != this_cpu()->hv) {
         v->cpu = this_cpu()->hv;
+        v->host_state_phys = v->cpu->host_state_phys;
         v->vmcb->clean = 0;
     }
     if (!asid_valid(&v->cpu->asids, &v->tag))

@@ -55,21 +55,29 @@ void svm_vm_destroy(struct vm *vm)
     vm->arch = NULL;
 }
 
-/* Each vCPU flushes before its next entry when it sees the generation change (run.c). One that runs on
- * another processor just now has to be taken out by the caller. */
+/* None of the VM's vCPUs runs on another processor just now: the caller has taken them out. */
+static void flush_all(struct vm *vm)
+{
+    for (unsigned int i = 0; i < VM_MAX_VCPUS; i++)
+        if (vm->vcpus[i] && vm->vcpus[i]->arch)
+            svm_of(vm->vcpus[i])->work |= WORK_FLUSH;
+}
+
 bool svm_map(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigned int rights)
 {
     struct svm_vm *v = vm->arch;
     bool stale = false;
     const bool ok = nested_map(&v->npt, gpa, hpa, length, rights, &stale);
-    v->npt_generation += stale;
+    if (stale)
+        flush_all(vm);
     return ok;
 }
 
 void svm_unmap(struct vm *vm, uint64_t gpa, uint64_t length)
 {
     struct svm_vm *v = vm->arch;
-    v->npt_generation += nested_unmap(&v->npt, gpa, length);
+    if (nested_unmap(&v->npt, gpa, length))
+        flush_all(vm);
 }
 
 const struct hv_ops svm_ops = {
