@@ -161,3 +161,5 @@ clean:
 
 DEPS := $(KOBJ:.o=.d) $(HOSTLIB_O:.o=.d) $(UNIT_C:%.c=$(H)/%.d) $(TIMESIM_C:%.c=$(BUILD)/native/%.d)
 -include $(DEPS)
+# What tests link beside them (unit_rule).
+-include $(wildcard $(H)/kernel/*.d $(H)/arch/*/*.d $(H)/arch/*/*/*.d)

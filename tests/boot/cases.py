@@ -68,6 +68,11 @@ WORKING = [
 # ---- kinds of guests, ways to end
 
 GUESTS = [
+    Case("instructions", vms("i {guests}/insn.elf mem=16M"),
+         expect=[r"^i\| SUMMARY: \d+ checks, 0 failed", r"^escapement: vm i ended exit 0"], forbid=[r"^i\| FAIL"]),
+    Case("injection", vms("j {guests}/inject.elf mem=16M -- count=100000", f"good {CLOCK} -- seconds=1 busy=off"),
+         anywhere=[r"^j\| PASS: none lost, none doubled", r"^j\| SUMMARY: 5 checks, 0 failed", r"^good\| clock: PASS",
+                   all_ended(2, 0)], timeout=420, slow=True),
     Case("hello", vms("i {guests}/hello.elf module={inputs}/hello.txt module={guests}/flat.bin -- some words"),
          expect=[r"^i\| hello: cmdline '.* ?some words'", r"^i\| hello: 2 modules",
                    r"^i\| hello: module 0 size=14 .* begins 'hello, module\.'", r"^i\| hello: module 1 size=512",
@@ -142,6 +147,10 @@ BAD_INPUT = [
          anywhere=[r"^escapement: .*slise", r"^good\| hello: done", all_ended(1, 0)]),
     Case("processor-without-ept", ["--on", "bochs", "--cpu", "core2_penryn_t9600", *vms(f"good {HELLO}")],
          anywhere=[r"^escapement: .*EPT"], forbid=[r"^good\|"], status=1),
+    Case("processor-without-npt", ["--on", "qemu", "--cpu", "qemu64", *vms(f"good {HELLO}")],
+         anywhere=[r"^escapement: .*nested paging .*-cpu qemu64,\+npt"], forbid=[r"^good\|"], status=1),
+    Case("processor-without-svm", ["--on", "qemu", "--cpu", "qemu64,-svm", *vms(f"good {HELLO}")],
+         anywhere=[r"^escapement: .*no SVM"], forbid=[r"^good\|"], status=1),
 ]
 
 CASES = [*WORKING, *GUESTS, *HOSTILES, *BAD_INPUT]

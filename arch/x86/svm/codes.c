@@ -74,7 +74,7 @@ static void decode_npf(struct exit_record *exit, const struct vmcb *vmcb, const 
 
 #define CR_ACCESS(NAME)                                                                                      \
     {                                                                                                        \
-        (NAME), X_INSN, EXIT_CR_ACCESS, decode_cr                                                            \
+        (NAME), X_INSN | X_PLAIN, EXIT_CR_ACCESS, decode_cr                                                  \
     }
 /* Instructions of SVM, and of features that the virtual processor has not got: #UD. */
 #define NO_SUCH_INSN(NAME)                                                                                   \
@@ -125,8 +125,8 @@ const struct svm_code svm_codes[SVM_CODES] = {
     [0x078] = {"HLT", X_INSN | X_PLAIN, EXIT_HLT, NULL},
     [0x079] = NEVER_ASKED("INVLPG"),
     [0x07a] = NO_SUCH_INSN("INVLPGA"),
-    [0x07b] = {"IOIO", X_INSN | X_NEXT_INFO2, EXIT_IO, decode_io},
-    [0x07c] = {"MSR", X_INSN, EXIT_RDMSR, decode_msr},
+    [0x07b] = {"IOIO", X_INSN | X_PLAIN | X_NEXT_INFO2, EXIT_IO, decode_io},
+    [0x07c] = {"MSR", X_INSN | X_PLAIN, EXIT_RDMSR, decode_msr},
     [0x07d] = {"task switch", 0, EXIT_TASK_SWITCH, NULL},
     [0x07e] = NEVER_ASKED("FERR freeze"), /* CR0.NE is always set */
     [0x07f] = {"shutdown", 0, EXIT_TRIPLE_FAULT, NULL},

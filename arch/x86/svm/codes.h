@@ -22,7 +22,7 @@ struct vmcb;
 #define X_EXCEPTION   (1u << 3) /* exit.c reflects it */
 #define X_IRQ_WINDOW  (1u << 4) /* the window that was asked for has come: do not ask again */
 #define X_IRET        (1u << 5) /* the guest is about to leave its NMI handler */
-#define X_PLAIN       (1u << 6) /* an instruction's, and there is nothing to decode */
+#define X_PLAIN       (1u << 6) /* an instruction's, with nothing to do but to decode it */
 
 struct svm_code {
     const char *name; /* the manual's; NULL: no such code */

@@ -101,9 +101,13 @@ void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
 {
     const struct vmcb *vmcb = v->vmcb;
     const uint32_t code = (uint32_t)vmcb->exit_code;
-    if (code < SVM_CODES && (svm_codes[code].flags & X_PLAIN) && v->virq == VIRQ_FREE &&
-        !(vmcb->exit_int_info & EVENT_VALID))
-        fill(vmcb, &svm_codes[code], exit);
-    else
+    const struct svm_code *c = &svm_codes[code < SVM_CODES ? code : 0];
+    if (code >= SVM_CODES || !(c->flags & X_PLAIN) || v->virq != VIRQ_FREE ||
+        (vmcb->exit_int_info & EVENT_VALID)) {
         any_exit(v, exit);
+        return;
+    }
+    fill(vmcb, c, exit);
+    if (c->decode)
+        c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);
 }
