@@ -34,7 +34,7 @@ WARN := -Wall -Wextra -Werror -Wconversion -Wshadow -Wstrict-prototypes -Wmissin
 STD  := -std=c11 $(WARN) -I.
 
 KCFLAGS := $(STD) -ffreestanding -O2 -g -m64 -march=x86-64 -mcmodel=kernel -mno-red-zone -mgeneral-regs-only \
-           -fno-pic -fno-stack-protector -fno-strict-aliasing -fno-omit-frame-pointer \
+           -fno-pic -fno-stack-protector -fno-strict-aliasing -fno-omit-frame-pointer -momit-leaf-frame-pointer \
            -fno-asynchronous-unwind-tables -fno-builtin-printf -ffile-prefix-map=$(CURDIR)/=
 ifneq ($(findstring clang,$(CC)),)
 KCFLAGS += --target=x86_64-unknown-none-elf

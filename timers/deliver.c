@@ -8,9 +8,7 @@
 #include "timers/internal.h"
 #include "timers/queue.h"
 
-/* When the head would be delivered, but for acknowledgements: its RT_N with the gate of minimum progress, and
- * not before the decision or the resumption that made it due. */
-static rt_t due_at(const struct vtime *t)
+rt_t vt_due(const struct vtime *t)
 {
     rt_t due = vt_moment_ceil(&t->rt_n);
     rt_t gate = progress_gate(t);
@@ -33,7 +31,7 @@ rt_t vtime_deadline(const struct vtime *t)
     if (t->queue.head == NULL) {
         return RT_NEVER;
     }
-    due = due_at(t);
+    due = vt_due(t);
     if (due > t->rt_c) {
         return due; /* AT reaches AT_N then, and stands; whether it must wait is asked then */
     }
@@ -157,7 +155,7 @@ static bool deliver_next(struct vtime *t)
         leap(t, t->floor);
         return true;
     }
-    if (t->queue.head == NULL || (due = due_at(t)) > t->rt_c) {
+    if (t->queue.head == NULL || (due = vt_due(t)) > t->rt_c) {
         return false;
     }
     if (progress_taken_gate(t) > t->rt_c) {
@@ -194,22 +192,13 @@ void vtime_latch(struct vtime *t, rt_t now)
     t->rt_c = now > t->rt_c ? now : t->rt_c;
 }
 
-/* The common case, and cheap: AT ran along its line, and nothing was to come before `now`. */
-static bool still_on_line(const struct vtime *t, rt_t now)
-{
-    return t->queue.head == NULL || now < vt_moment_ceil(&t->rt_n);
-}
-
-void vtime_advance(struct vtime *t, rt_t now)
+void vtime_deliver(struct vtime *t, rt_t now)
 {
     uint64_t offset;
     bool on_line = vtime_line(t, &offset);
     unsigned int instants = 0;
 
-    if (on_line && still_on_line(t, now)) {
-        vtime_latch(t, now);
-        return;
-    }
+    vt_changed(t);
     vtime_latch(t, now);
     if (!t->moving) {
         return;

@@ -32,6 +32,18 @@ void vt_raise(struct vtime *t, at_t at);
 /* Figure 5C at `rt`, about the present head (DESIGN.md 2.3). without_event: the lag counts too. */
 void vt_decide(struct vtime *t, rt_t rt, bool without_event);
 
+/* The next event, the gates or the line of AT may have changed: vtime_outlook() computes anew. */
+static inline void vt_changed(struct vtime *t)
+{
+    t->outlook.until = 0;
+}
+
+/* ---- deliver.c ---- */
+
+/* When the head would be delivered, but for acknowledgements: its RT_N with the gate of minimum progress, and
+ * not before the decision or the resumption that made it due. */
+rt_t vt_due(const struct vtime *t);
+
 /* ---- progress.c ---- */
 
 /* What a vCPU has executed, and how long the VM has run, at vt_rt(). */

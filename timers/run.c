@@ -69,6 +69,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
     if (c->state == state) {
         return;
     }
+    vt_changed(t);
     if (moved && will_move) {
         vt_incident(t); /* the gate, and with it the slope, may change */
     } else if (moved) {
@@ -127,6 +128,7 @@ void vtime_pause(struct vtime *t)
     if (t->paused) {
         return;
     }
+    vt_changed(t);
     if (t->moving) {
         lose(t);
     }
@@ -142,6 +144,7 @@ void vtime_unpause(struct vtime *t)
     if (!t->paused) {
         return;
     }
+    vt_changed(t);
     settle_clocks(t, t->rt_c);
     t->nrt_p += length;
     t->art_p += length;

@@ -85,6 +85,7 @@ void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *
     struct vt_schedule wanted = *s;
     bool queued = timer->armed;
 
+    vt_changed(t);
     if (!t->in_event) {
         vt_incident(t);
     }
@@ -109,6 +110,7 @@ void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *
 
 void vtime_clear(struct vtime *t, struct vtimer *timer)
 {
+    vt_changed(t);
     if (!t->in_event) {
         vt_incident(t);
     }
@@ -118,8 +120,25 @@ void vtime_clear(struct vtime *t, struct vtimer *timer)
     }
 }
 
+/* On the line that is known already; the mode only changes without a timer: AT is at the present. */
+static at_t now_on_line(struct vtime *t)
+{
+    at_t at = t->rt_c + t->outlook.offset;
+
+    t->account.run += at - t->at_l;
+    t->at_l = at;
+    t->rt_l = t->rt_c;
+    if (t->queue.head == NULL) {
+        t->mode = VT_NORMAL;
+    }
+    return at;
+}
+
 at_t vtime_now(struct vtime *t)
 {
+    if (t->rt_c < t->outlook.until && t->outlook.line) {
+        return now_on_line(t);
+    }
     if (!t->in_event) {
         vt_incident(t);
         t->mode = vtime_mode(t);
@@ -161,6 +180,7 @@ void vtime_shown(struct vtime *t, at_t at)
 {
     const struct vtimer *head = t->queue.head;
 
+    vt_changed(t);
     vt_incident(t); /* also where it was not ahead: the guest has seen it */
     if (at <= t->at_l) {
         return;

@@ -116,6 +116,15 @@ struct vtime_observer {
     void (*decide)(void *ctx, rt_t rt, enum vt_mode mode, struct vt_ratio c, const struct vt_moment *rt_n);
 };
 
+/* What the run loop goes by, kept while nothing can have changed it: an exit that touches no timer then costs
+ * no arithmetic. */
+struct vt_outlook {
+    rt_t until;      /* it holds before this RT; 0: not any more */
+    rt_t deadline;   /* vtime_deadline() */
+    uint64_t offset; /* with `line`: AT_C = RT + offset */
+    bool line;       /* vtime_line() */
+};
+
 /* The apparent time of one VM. Words as in DESIGN.md section 1. */
 struct vtime {
     struct vtime_policy policy;
@@ -152,6 +161,7 @@ struct vtime {
     rt_t moved_since;
     uint64_t losses; /* how often it lost the processor */
 
+    struct vt_outlook outlook;
     struct vt_account account;
 };
 
@@ -187,7 +197,7 @@ void vtime_observe(struct vtime *t, const struct vtime_observer *observer, void 
 /* The one door of real time: RT_C becomes `now` (never less than before) and everything that is due is
  * delivered, in AT order. Delivers at most VT_MAX_INSTANTS instants; if vtime_deadline() is not after `now`
  * then, call again. While the VM does not run, nothing is delivered. */
-void vtime_advance(struct vtime *t, rt_t now);
+static inline void vtime_advance(struct vtime *t, rt_t now);
 
 #define VT_MAX_INSTANTS 64
 
@@ -227,6 +237,11 @@ int64_t vtime_lag(const struct vtime *t);
  * exit. */
 bool vtime_line(const struct vtime *t, uint64_t *offset);
 
+/* vtime_deadline() and vtime_line() at once, for the run loop. Computed only after a call that may have
+ * changed them, and until the deadline an advance then costs next to nothing. Valid until the next call of
+ * this interface. */
+const struct vt_outlook *vtime_outlook(struct vtime *t);
+
 /* The mode that a read at the latched RT_C happens under (never VT_LEAP). */
 enum vt_mode vtime_mode(const struct vtime *t);
 
@@ -238,5 +253,18 @@ void vtime_shown(struct vtime *t, at_t at);
 /* NULL if every invariant of section 2 that can be seen at one moment holds, or the name of the broken one.
  * O(n); for assertions in debug kernels and for tests. Not from an event callback. */
 const char *vtime_check(const struct vtime *t);
+
+/* The rest of vtime_advance(), which alone calls it: something may be due. */
+void vtime_deliver(struct vtime *t, rt_t now);
+
+/* The common case, and cheap: nothing was to come before `now`. */
+static inline void vtime_advance(struct vtime *t, rt_t now)
+{
+    if (now >= t->outlook.until) {
+        vtime_deliver(t, now);
+    } else if (now > t->rt_c) {
+        t->rt_c = now;
+    }
+}
 
 #endif

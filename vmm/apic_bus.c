@@ -107,11 +107,18 @@ bool apic_bus_waiting(const struct vm *vm, const struct apic_message *message)
 
 uint64_t apic_bus_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size)
 {
-    (void)vcpu;
     (void)size;
     if ((offset & 0xf) >= 4)
         return 0;
+    vcpu->quiet = false; /* an illegal register is an error, and that an interrupt */
     return lapic_read(self, (uint32_t)offset) >> ((offset & 3) * 8);
+}
+
+/* With nothing else requested an EOI, which is most of what guests write, leaves the run loop nothing to
+ * look at. */
+static bool is_quiet(const struct lapic *l, const struct vcpu *vcpu, uint64_t offset)
+{
+    return offset == LAPIC_EOI && !l->irr.used && !vcpu->vm->platform.intr;
 }
 
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
@@ -119,9 +126,13 @@ void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int
     if ((offset & 0xf) != 0 || size < 4)
         return;
     struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
-    vcpu->vm->platform.wires_changed = true;
     if (effect.eoi)
         ioapic_eoi(&vcpu->vm->platform.ioapic, effect.eoi_vector);
+    if (is_quiet(self, vcpu, offset))
+        return;
+    vcpu->quiet = false;
+    if (lapic_changes_wires((uint32_t)offset))
+        vcpu->vm->platform.wires_changed = true;
     if (effect.ipi)
         apic_bus_send(vcpu->vm, vcpu, &effect.message);
 }

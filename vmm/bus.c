@@ -3,6 +3,7 @@
 
 #include "vmm/host.h"
 #include "vmm/string.h"
+#include "vmm/vcpu.h"
 
 void bus_init(struct bus *bus)
 {
@@ -99,9 +100,28 @@ static const struct bus_range *find(const struct bus *bus, enum space space, con
 
 /* ---- access ---- */
 
-static uint64_t low_bytes(uint64_t value, unsigned int size)
+static inline uint64_t low_bytes(uint64_t value, unsigned int size)
 {
     return size >= 8 ? value : value & ((1ull << (size * 8)) - 1);
+}
+
+static uint64_t range_read(const struct bus_range *r, struct vcpu *vcpu, uint64_t address, unsigned int size)
+{
+    if (!r->read)
+        return low_bytes(UINT64_MAX, size);
+    if (!(r->quiet & BUS_QUIET_READ))
+        vcpu->quiet = false;
+    return low_bytes(r->read(r->self, vcpu, address - r->base, size), size);
+}
+
+static void range_write(const struct bus_range *r, struct vcpu *vcpu, uint64_t address, unsigned int size,
+                        uint64_t value)
+{
+    if (!r->write)
+        return;
+    if (!(r->quiet & BUS_QUIET_WRITE))
+        vcpu->quiet = false;
+    r->write(r->self, vcpu, address - r->base, size, low_bytes(value, size));
 }
 
 /* Halves an access until each piece fits a device: the bytes go out in the order of their addresses, as a bus
@@ -110,9 +130,9 @@ static uint64_t read_pieces(const struct bus *bus, enum space space, struct vcpu
                             unsigned int size)
 {
     const struct bus_range *r = find(bus, space, vcpu, address, size);
-    if (r && r->read)
-        return low_bytes(r->read(r->self, vcpu, address - r->base, size), size);
-    if (r || size == 1)
+    if (r)
+        return range_read(r, vcpu, address, size);
+    if (size == 1)
         return low_bytes(UINT64_MAX, size);
     unsigned int half = size / 2;
     uint64_t low = read_pieces(bus, space, vcpu, address, half);
@@ -123,9 +143,11 @@ static void write_pieces(const struct bus *bus, enum space space, struct vcpu *v
                          unsigned int size, uint64_t value)
 {
     const struct bus_range *r = find(bus, space, vcpu, address, size);
-    if (r && r->write)
-        r->write(r->self, vcpu, address - r->base, size, low_bytes(value, size));
-    if (r || size == 1)
+    if (r) {
+        range_write(r, vcpu, address, size, value);
+        return;
+    }
+    if (size == 1)
         return;
     unsigned int half = size / 2;
     write_pieces(bus, space, vcpu, address, half, value);
@@ -134,12 +156,17 @@ static void write_pieces(const struct bus *bus, enum space space, struct vcpu *v
 
 uint64_t bus_port_read(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size)
 {
-    return read_pieces(bus, SPACE_PORTS, vcpu, port, size);
+    const struct bus_range *r = find(bus, SPACE_PORTS, vcpu, port, size);
+    return r ? range_read(r, vcpu, port, size) : read_pieces(bus, SPACE_PORTS, vcpu, port, size);
 }
 
 void bus_port_write(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size, uint64_t value)
 {
-    write_pieces(bus, SPACE_PORTS, vcpu, port, size, value);
+    const struct bus_range *r = find(bus, SPACE_PORTS, vcpu, port, size);
+    if (r)
+        range_write(r, vcpu, port, size, value);
+    else
+        write_pieces(bus, SPACE_PORTS, vcpu, port, size, value);
 }
 
 uint64_t bus_mmio_read(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size)

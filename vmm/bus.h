@@ -17,6 +17,10 @@ typedef uint64_t (*bus_read_fn)(void *self, struct vcpu *vcpu, uint64_t offset, 
 typedef void (*bus_write_fn)(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size,
                              uint64_t value);
 
+/* A read, or a write, clears vcpu->quiet (vmm/vcpu.h) itself if there is reason to; without, the bus does. */
+#define BUS_QUIET_READ  (1u << 0)
+#define BUS_QUIET_WRITE (1u << 1)
+
 struct bus_range {
     uint64_t base;
     uint64_t length;
@@ -27,6 +31,7 @@ struct bus_range {
     unsigned int width;      /* widest access that the device takes whole, in bytes; 0: any */
     const struct vcpu *only; /* answers this vCPU alone (its local APIC's page); NULL: all */
     bool off;                /* claimed, but not answering now */
+    unsigned int quiet;      /* BUS_QUIET_* */
 };
 
 #define BUS_MAX_PORTS  32

@@ -318,8 +318,7 @@ void cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t sub, uint32_t out[4])
         rule->adjust(vcpu, sub, out);
 }
 
-static const struct cpuid_answer *find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf,
-                                           uint32_t sub)
+void cpuid_find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf, uint32_t sub)
 {
     const struct rule *rule = find_rule(leaf, sub);
 
@@ -327,14 +326,6 @@ static const struct cpuid_answer *find_out(struct vcpu *vcpu, struct cpuid_answe
     a->sub = sub;
     a->known = !rule || !rule->varies;
     cpuid_read(vcpu, leaf, sub, a->out);
-    return a;
-}
-
-const struct cpuid_answer *cpuid_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t sub)
-{
-    struct cpuid_answer *a = &vcpu->cpuid[(leaf ^ leaf >> 28 ^ sub << 2) % CPUID_ANSWERS];
-
-    return a->known && a->leaf == leaf && a->sub == sub ? a : find_out(vcpu, a, leaf, sub);
 }
 
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask)

@@ -13,15 +13,28 @@ enum cpuid_reg { CPUID_EAX, CPUID_EBX, CPUID_ECX, CPUID_EDX };
 /* What CPUID answers to this vCPU now: some bits follow its CR4, XCR0 and APIC base. */
 void cpuid_read(struct vcpu *vcpu, uint32_t leaf, uint32_t sub, uint32_t out[4]);
 
-/* The same for the exit: answers that do not follow the vCPU's state are remembered. Valid until the next
- * call. */
+/* Answers that do not follow the vCPU's state are remembered, for the exit. */
 #define CPUID_ANSWERS 16u /* a power of two */
 struct cpuid_answer {
     uint32_t leaf, sub;
     uint32_t out[4];
     bool known;
+    uint32_t pad; /* an index is a shift */
 };
-const struct cpuid_answer *cpuid_answer(struct vcpu *vcpu, uint32_t leaf, uint32_t sub);
+
+/* Where among CPUID_ANSWERS the answer is, if it is known. */
+static inline struct cpuid_answer *cpuid_slot(struct cpuid_answer *answers, uint32_t leaf, uint32_t sub)
+{
+    return &answers[(leaf ^ leaf >> 28 ^ sub << 2) % CPUID_ANSWERS];
+}
+
+static inline bool cpuid_known(const struct cpuid_answer *a, uint32_t leaf, uint32_t sub)
+{
+    return a->leaf == leaf && a->sub == sub && a->known;
+}
+
+/* Makes *a the answer, good for now at least. */
+void cpuid_find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf, uint32_t sub);
 
 /* True if the guest is told of all these feature bits (of a leaf's subleaf 0; state-dependent bits apart). */
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask);

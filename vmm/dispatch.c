@@ -95,16 +95,36 @@ static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
     vcpu->state = VCPU_HALTED;
 }
 
-static void exit_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
+static void finish_cpuid(struct vcpu *vcpu, const struct exit_record *exit, const struct cpuid_answer *a)
 {
     uint64_t *gpr = vcpu->regs.gpr;
-    const struct cpuid_answer *a = cpuid_answer(vcpu, (uint32_t)gpr[GPR_RAX], (uint32_t)gpr[GPR_RCX]);
 
     gpr[GPR_RAX] = a->out[CPUID_EAX];
     gpr[GPR_RBX] = a->out[CPUID_EBX];
     gpr[GPR_RCX] = a->out[CPUID_ECX];
     gpr[GPR_RDX] = a->out[CPUID_EDX];
     vcpu_skip(vcpu, exit->insn_len);
+}
+
+/* Not part of exit_cpuid, whose registers would have to be saved for it at each exit. */
+static __attribute__((noinline)) void work_out_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX], sub = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+    struct cpuid_answer *a = cpuid_slot(vcpu->cpuid, leaf, sub);
+
+    cpuid_find_out(vcpu, a, leaf, sub);
+    finish_cpuid(vcpu, exit, a);
+}
+
+static void exit_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    uint32_t leaf = (uint32_t)vcpu->regs.gpr[GPR_RAX], sub = (uint32_t)vcpu->regs.gpr[GPR_RCX];
+    const struct cpuid_answer *a = cpuid_slot(vcpu->cpuid, leaf, sub);
+
+    if (cpuid_known(a, leaf, sub))
+        finish_cpuid(vcpu, exit, a);
+    else
+        work_out_cpuid(vcpu, exit);
 }
 
 /* RDTSC and RDTSCP; CR4.TSD keeps them to the kernel (SDM vol. 2). */
@@ -168,46 +188,48 @@ static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
 
 #define NO_INSN 0 /* OP_MOV, which never exits by itself */
 
-static const struct {
+static const struct exit_desc {
     const char *name;
     exit_fn handle;
     uint8_t insn; /* enum insn_op of the instruction that is skipped, for processors that do not tell its
                      length */
+    bool quiet; /* vcpu->quiet (vmm/vcpu.h), unless the handler knows better; EXIT_IO: unless the bus does */
 } exits[EXIT_KINDS] = {
-    [EXIT_INTERRUPT] = {"interrupt", exit_seen, NO_INSN},
-    [EXIT_NMI] = {"nmi", exit_seen, NO_INSN},
-    [EXIT_DEADLINE] = {"deadline", exit_seen, NO_INSN},
-    [EXIT_IRQ_WINDOW] = {"irq-window", exit_seen, NO_INSN},
-    [EXIT_NMI_WINDOW] = {"nmi-window", exit_seen, NO_INSN},
-    [EXIT_EXCEPTION] = {"exception", exit_exception, NO_INSN},
-    [EXIT_TRIPLE_FAULT] = {"triple-fault", exit_triple_fault, NO_INSN},
-    [EXIT_INIT] = {"init", exit_unexpected, NO_INSN},
-    [EXIT_SIPI] = {"sipi", exit_unexpected, NO_INSN},
-    [EXIT_SMI] = {"smi", exit_unexpected, NO_INSN},
-    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch, NO_INSN},
-    [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT},
-    [EXIT_PAUSE] = {"pause", exit_skip, NO_INSN},
-    [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID},
-    [EXIT_RDTSC] = {"rdtsc", exit_rdtsc, OP_RDTSC},
-    [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc, OP_RDTSCP},
-    [EXIT_RDPMC] = {"rdpmc", exit_protection, NO_INSN}, /* no performance counters (leaf 0Ah is zero) */
-    [EXIT_RDMSR] = {"rdmsr", exit_rdmsr, OP_RDMSR},
-    [EXIT_WRMSR] = {"wrmsr", exit_wrmsr, OP_WRMSR},
-    [EXIT_IO] = {"io", exit_io, NO_INSN},
-    [EXIT_MMIO] = {"mmio", emulate_mmio, NO_INSN},
-    [EXIT_CR_ACCESS] = {"cr-access", cr_access, NO_INSN},
-    [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected, NO_INSN},
-    [EXIT_XSETBV] = {"xsetbv", exit_xsetbv, OP_XSETBV},
-    [EXIT_INVD] = {"invd", exit_skip, OP_INVD},       /* the caches are the host's and coherent: */
-    [EXIT_WBINVD] = {"wbinvd", exit_skip, OP_WBINVD}, /* there is nothing to write back for */
-    [EXIT_INVLPG] = {"invlpg", exit_unexpected, NO_INSN},
-    [EXIT_MONITOR] = {"monitor", exit_undefined, NO_INSN}, /* CPUID does not offer it */
-    [EXIT_MWAIT] = {"mwait", exit_undefined, NO_INSN},
-    [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected, NO_INSN},
-    [EXIT_HYPERCALL] = {"hypercall", exit_undefined, NO_INSN},
-    [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined, NO_INSN},
-    [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed, NO_INSN},
-    [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected, NO_INSN},
+    [EXIT_INTERRUPT] = {"interrupt", exit_seen, NO_INSN, false},
+    [EXIT_NMI] = {"nmi", exit_seen, NO_INSN, false},
+    [EXIT_DEADLINE] = {"deadline", exit_seen, NO_INSN, false},
+    [EXIT_IRQ_WINDOW] = {"irq-window", exit_seen, NO_INSN, false},
+    [EXIT_NMI_WINDOW] = {"nmi-window", exit_seen, NO_INSN, false},
+    [EXIT_EXCEPTION] = {"exception", exit_exception, NO_INSN, false},
+    [EXIT_TRIPLE_FAULT] = {"triple-fault", exit_triple_fault, NO_INSN, false},
+    [EXIT_INIT] = {"init", exit_unexpected, NO_INSN, false},
+    [EXIT_SIPI] = {"sipi", exit_unexpected, NO_INSN, false},
+    [EXIT_SMI] = {"smi", exit_unexpected, NO_INSN, false},
+    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch, NO_INSN, false},
+    [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT, false},
+    [EXIT_PAUSE] = {"pause", exit_skip, NO_INSN, false},
+    [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID, true},
+    [EXIT_RDTSC] = {"rdtsc", exit_rdtsc, OP_RDTSC, true},
+    [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc, OP_RDTSCP, true},
+    [EXIT_RDPMC] = {"rdpmc", exit_protection, NO_INSN,
+                    false}, /* no performance counters (leaf 0Ah is zero) */
+    [EXIT_RDMSR] = {"rdmsr", exit_rdmsr, OP_RDMSR, true},
+    [EXIT_WRMSR] = {"wrmsr", exit_wrmsr, OP_WRMSR, false},
+    [EXIT_IO] = {"io", exit_io, NO_INSN, true},
+    [EXIT_MMIO] = {"mmio", emulate_mmio, NO_INSN, true},
+    [EXIT_CR_ACCESS] = {"cr-access", cr_access, NO_INSN, false},
+    [EXIT_DR_ACCESS] = {"dr-access", exit_unexpected, NO_INSN, false},
+    [EXIT_XSETBV] = {"xsetbv", exit_xsetbv, OP_XSETBV, false},
+    [EXIT_INVD] = {"invd", exit_skip, OP_INVD, false},       /* the caches are the host's and coherent: */
+    [EXIT_WBINVD] = {"wbinvd", exit_skip, OP_WBINVD, false}, /* there is nothing to write back for */
+    [EXIT_INVLPG] = {"invlpg", exit_unexpected, NO_INSN, false},
+    [EXIT_MONITOR] = {"monitor", exit_undefined, NO_INSN, false}, /* CPUID does not offer it */
+    [EXIT_MWAIT] = {"mwait", exit_undefined, NO_INSN, false},
+    [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected, NO_INSN, false},
+    [EXIT_HYPERCALL] = {"hypercall", exit_undefined, NO_INSN, false},
+    [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined, NO_INSN, false},
+    [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed, NO_INSN, false},
+    [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected, NO_INSN, false},
 };
 
 const char *exit_kind_name(enum exit_kind kind)
@@ -215,11 +237,36 @@ const char *exit_kind_name(enum exit_kind kind)
     return (unsigned int)kind < EXIT_KINDS && exits[kind].name ? exits[kind].name : "?";
 }
 
+static void handle(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    const struct exit_desc *desc = &exits[exit->kind];
+
+    ASSERT((unsigned int)exit->kind < EXIT_KINDS && desc->handle);
+    vcpu->quiet = desc->quiet;
+    desc->handle(vcpu, exit);
+}
+
+static __attribute__((noinline)) void find_out_and_handle(struct vcpu *vcpu, struct exit_record *exit)
+{
+    struct exit_insn *e = exit_insn_slot(vcpu->exit_insns, vcpu->regs.rip);
+
+    vcpu->quiet = false;
+    if (exit_insn_find_out(vcpu, e, exit, exits[exit->kind].insn))
+        handle(vcpu, exit);
+}
+
 void dispatch_exit(struct vcpu *vcpu, struct exit_record *exit)
 {
-    ASSERT((unsigned int)exit->kind < EXIT_KINDS && exits[exit->kind].handle);
-    if (exit->insn_len == 0 && exits[exit->kind].insn &&
-        !exit_insn_length(vcpu, exit, exits[exit->kind].insn))
-        return;
-    exits[exit->kind].handle(vcpu, exit);
+    const struct exit_insn *e;
+
+    if (exit->insn_len == 0 && exits[exit->kind].insn) {
+        e = exit_insn_slot(vcpu->exit_insns, vcpu->regs.rip);
+        if (!exit_insn_holds(e, vcpu->regs.rip, exit)) {
+            find_out_and_handle(vcpu, exit);
+            return;
+        }
+        exit->kind = (enum exit_kind)e->real_kind;
+        exit->insn_len = e->length;
+    }
+    handle(vcpu, exit);
 }

@@ -221,14 +221,16 @@ static bool refused(struct vcpu *vcpu, const struct exit_record *exit)
     return true;
 }
 
-void emulate_mmio(struct vcpu *vcpu, const struct exit_record *exit)
+static __attribute__((noinline)) void decode_and_emulate(struct vcpu *vcpu, const struct exit_record *exit)
 {
     struct emulation e = {.vcpu = vcpu, .exit_page = exit->u.mmio.gpa & PAGE_MASK};
 
+    vcpu->quiet = false;
     if (refused(vcpu, exit) || !insn_fetch(vcpu, &e.insn))
         return;
     e.user = guest_user(vcpu);
     handler_fn handler = handlers[e.insn.op];
+    mmio_move_remember(vcpu, exit, &e.insn);
     if (handler && handler(&e)) {
         if (e.insn.length)
             vcpu_skip(vcpu, e.insn.length);
@@ -239,4 +241,10 @@ void emulate_mmio(struct vcpu *vcpu, const struct exit_record *exit)
                      "event delivery or a descriptor table where there is no RAM: rip %llx, gpa %llx",
                      (unsigned long long)vcpu->regs.rip, (unsigned long long)exit->u.mmio.gpa);
     }
+}
+
+void emulate_mmio(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (!mmio_move(vcpu, exit))
+        decode_and_emulate(vcpu, exit);
 }

@@ -58,7 +58,7 @@ struct exit_record {
     uint8_t insn_len; /* length of the exiting instruction, 0 if the processor does not tell: then common code
                        * decodes it before anybody asks (vmm/exit_insn.h) */
     bool irq_taken;   /* an interrupt offered by inject_irq() and not taken at once has been taken now */
-    uint64_t cr3;     /* with insn_len 0 only: which address space the instruction is in */
+    uint64_t cr3;     /* with insn_len 0 and EXIT_MMIO only: which address space the instruction is in */
     union {
         struct {
             uint16_t port;
@@ -71,7 +71,8 @@ struct exit_record {
             uint64_t gpa;
             bool write;
             bool fetch;
-            bool in_walk; /* the access was the processor's own, to a guest paging structure */
+            bool in_walk;       /* the access was the processor's own, to a guest paging structure */
+            uint16_t code_attr; /* CS's attributes in the vendor's form, to be compared only */
         } mmio;
         struct {
             uint32_t index;

@@ -10,28 +10,31 @@
 #define BROADCAST    0xffu
 #define FIRST_VECTOR 16u /* 0..15 are illegal for interrupts (10.5.2) */
 
-static bool test_bit(const uint32_t *set, uint8_t n)
+static bool test_bit(const struct lapic_vectors *set, uint8_t n)
 {
-    return (set[n / 32] >> (n % 32)) & 1;
+    return (set->word[n / 32] >> (n % 32)) & 1;
 }
 
-static void set_bit(uint32_t *set, uint8_t n)
+static void set_bit(struct lapic_vectors *set, uint8_t n)
 {
-    set[n / 32] |= 1u << (n % 32);
+    set->word[n / 32] |= 1u << (n % 32);
+    set->used |= 1u << (n / 32);
 }
 
-static void clear_bit(uint32_t *set, uint8_t n)
+static void clear_bit(struct lapic_vectors *set, uint8_t n)
 {
-    set[n / 32] &= ~(1u << (n % 32));
+    set->word[n / 32] &= ~(1u << (n % 32));
+    if (!set->word[n / 32])
+        set->used &= ~(1u << (n / 32));
 }
 
-/* The highest vector in a 256-bit register, -1 if it is empty. */
-static int highest(const uint32_t *set)
+/* The highest vector of a set, -1 if it is empty. */
+static int highest(const struct lapic_vectors *set)
 {
-    for (int i = 7; i >= 0; i--)
-        if (set[i])
-            return i * 32 + 31 - __builtin_clz(set[i]);
-    return -1;
+    if (!set->used)
+        return -1;
+    int i = 31 - __builtin_clz(set->used);
+    return i * 32 + 31 - __builtin_clz(set->word[i]);
 }
 
 static bool timer_fire(void *ctx, uint8_t vector)
@@ -58,9 +61,9 @@ void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, co
 /* "Local APIC state after power-up or reset", 10.4.7.1. The pins' states are not the APIC's to reset. */
 void lapic_init_reset(struct lapic *l)
 {
-    memset(l->isr, 0, sizeof l->isr);
-    memset(l->tmr, 0, sizeof l->tmr);
-    memset(l->irr, 0, sizeof l->irr);
+    l->isr = (struct lapic_vectors){0};
+    l->tmr = (struct lapic_vectors){0};
+    l->irr = (struct lapic_vectors){0};
     l->tpr = 0;
     l->ldr = 0;
     l->dfr = DFR_FLAT;
@@ -119,7 +122,7 @@ void lapic_set_cr8(struct lapic *l, uint8_t value)
 /* 10.8.3.1 */
 uint8_t lapic_ppr(const struct lapic *l)
 {
-    int served = highest(l->isr);
+    int served = highest(&l->isr);
     uint8_t isrv = (uint8_t)(served < 0 ? 0 : served);
     return (l->tpr & CLASS) >= (isrv & CLASS) ? l->tpr : isrv & CLASS;
 }
@@ -127,8 +130,8 @@ uint8_t lapic_ppr(const struct lapic *l)
 /* 10.6.2.4, "arbitration priority register" */
 uint8_t lapic_apr(const struct lapic *l)
 {
-    int served = highest(l->isr);
-    int wanted = highest(l->irr);
+    int served = highest(&l->isr);
+    int wanted = highest(&l->irr);
     uint8_t isrv = (uint8_t)(served < 0 ? 0 : served & (int)CLASS);
     uint8_t irrv = (uint8_t)(wanted < 0 ? 0 : wanted & (int)CLASS);
     uint8_t tpr = l->tpr & CLASS;
@@ -158,12 +161,12 @@ enum apic_result lapic_accept(struct lapic *l, uint8_t vector, bool level)
         return APIC_NO_TARGET;
     }
     if (level)
-        set_bit(l->tmr, vector);
+        set_bit(&l->tmr, vector);
     else
-        clear_bit(l->tmr, vector);
-    if (test_bit(l->irr, vector))
+        clear_bit(&l->tmr, vector);
+    if (test_bit(&l->irr, vector))
         return APIC_MERGED;
-    set_bit(l->irr, vector);
+    set_bit(&l->irr, vector);
     return APIC_ACCEPTED;
 }
 
@@ -171,12 +174,12 @@ enum apic_result lapic_accept(struct lapic *l, uint8_t vector, bool level)
  * take (10.4.7.2). */
 bool lapic_waiting(const struct lapic *l, uint8_t vector)
 {
-    return lapic_hw_enabled(l) && test_bit(l->irr, vector);
+    return lapic_hw_enabled(l) && test_bit(&l->irr, vector);
 }
 
 int lapic_pending(const struct lapic *l)
 {
-    int vector = highest(l->irr);
+    int vector = highest(&l->irr);
     if (vector < 0 || !lapic_hw_enabled(l))
         return -1;
     return ((unsigned int)vector & CLASS) > (lapic_ppr(l) & CLASS) ? vector : -1;
@@ -188,8 +191,8 @@ uint8_t lapic_ack(struct lapic *l)
     if (pending < 0)
         return (uint8_t)l->svr; /* 10.9: no ISR bit */
     uint8_t vector = (uint8_t)pending;
-    clear_bit(l->irr, vector);
-    set_bit(l->isr, vector);
+    clear_bit(&l->irr, vector);
+    set_bit(&l->isr, vector);
     return vector;
 }
 
@@ -254,12 +257,12 @@ bool lapic_extint_open(const struct lapic *l)
 /* 10.8.5. A level-triggered one is broadcast to the IOAPIC; LINT0 may ask at once again. */
 bool lapic_eoi(struct lapic *l, uint8_t *vector)
 {
-    int served = highest(l->isr);
+    int served = highest(&l->isr);
     if (served < 0)
         return false;
     *vector = (uint8_t)served;
-    clear_bit(l->isr, *vector);
-    if (!test_bit(l->tmr, *vector))
+    clear_bit(&l->isr, *vector);
+    if (!test_bit(&l->tmr, *vector))
         return false;
     if ((l->lvt[LVT_LINT0] & LVT_REMOTE_IRR) && (uint8_t)l->lvt[LVT_LINT0] == *vector) {
         l->lvt[LVT_LINT0] &= ~LVT_REMOTE_IRR;

@@ -82,6 +82,12 @@ enum lapic_reg {
 /* Entries of lvt[], in the order of their registers. */
 enum lapic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PMC, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVTS };
 
+/* One bit for each vector (ISR, TMR, IRR). */
+struct lapic_vectors {
+    uint32_t word[8];
+    uint32_t used; /* bit n: word[n] is not zero */
+};
+
 struct lapic {
     uint64_t apic_base; /* IA32_APIC_BASE */
     bool bsp;
@@ -90,9 +96,7 @@ struct lapic {
     uint8_t ldr; /* logical id, bits 31:24 of the register */
     uint8_t dfr; /* model, bits 31:28 of the register */
     uint32_t svr;
-    uint32_t isr[8];
-    uint32_t tmr[8];
-    uint32_t irr[8];
+    struct lapic_vectors isr, tmr, irr;
     uint32_t esr;         /* as the last write of the register latched it */
     uint32_t esr_pending; /* errors since then */
     uint32_t icr_low;
@@ -106,6 +110,9 @@ struct lapic {
     bool sipi_pending;
     uint8_t sipi_vector;
 };
+
+/* True if a write to this register may open or close a way for interrupt lines. */
+bool lapic_changes_wires(uint32_t offset);
 
 /* What a register write asks of others. */
 struct lapic_effect {

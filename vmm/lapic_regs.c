@@ -43,11 +43,11 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     uint32_t reg = offset & ~0xfu;
     unsigned int word = (reg >> 4) & 7;
     if (reg >= LAPIC_ISR && reg < LAPIC_TMR)
-        return l->isr[word];
+        return l->isr.word[word];
     if (reg >= LAPIC_TMR && reg < LAPIC_IRR)
-        return l->tmr[word];
+        return l->tmr.word[word];
     if (reg >= LAPIC_IRR && reg < LAPIC_ESR)
-        return l->irr[word];
+        return l->irr.word[word];
     unsigned int lvt = lvt_at(reg);
     if (lvt < LVTS)
         return l->lvt[lvt];
@@ -143,10 +143,28 @@ static bool make_ipi(struct lapic *l, struct apic_message *m)
     }
 }
 
+bool lapic_changes_wires(uint32_t offset)
+{
+    switch (offset & ~0xfu) {
+    case LAPIC_LDR:
+    case LAPIC_DFR:
+    case LAPIC_SVR:
+    case LAPIC_LVT_LINT0:
+    case LAPIC_LVT_LINT1:
+        return true;
+    default:
+        return false;
+    }
+}
+
 struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value)
 {
     struct lapic_effect effect = {0};
     uint32_t reg = offset & ~0xfu;
+    if (reg == LAPIC_EOI) { /* first: what is written most */
+        effect.eoi = lapic_eoi(l, &effect.eoi_vector);
+        return effect;
+    }
     unsigned int lvt = lvt_at(reg);
     if (lvt < LVTS) {
         write_lvt(l, lvt, value);
@@ -155,9 +173,6 @@ struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value
     switch (reg) {
     case LAPIC_TPR:
         l->tpr = (uint8_t)value;
-        break;
-    case LAPIC_EOI:
-        effect.eoi = lapic_eoi(l, &effect.eoi_vector);
         break;
     case LAPIC_LDR:
         l->ldr = (uint8_t)(value >> 24);

@@ -2,13 +2,7 @@
 #include "vmm/load_kinds.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
-
-#define CR0_PE   0x00000001u
-#define CR0_ET   0x00000010u
-#define CR0_PG   0x80000000u
-#define CR4_PAE  0x00000020u
-#define EFER_LME 0x00000100u
-#define EFER_LMA 0x00000400u
+#include "vmm/x86.h"
 
 #define PTE_P  0x001u
 #define PTE_W  0x002u

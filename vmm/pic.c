@@ -280,18 +280,28 @@ static void write_ocw3(struct pic *c, uint8_t value)
         c->read_isr = (value & OCW3_RIS) != 0;
 }
 
-static void write_chip(struct pic *c, bool master, uint64_t a0, uint8_t value)
+/* True if an input may have been masked or unmasked by it. */
+static bool write_chip(struct pic *c, bool master, uint64_t a0, uint8_t value)
 {
-    if (a0 == 0 && (value & ICW1_INIT))
+    if (a0 == 0 && (value & ICW1_INIT)) {
         write_icw1(c, value);
-    else if (a0 == 0 && (value & OCW3_ID))
+        return true;
+    }
+    if (a0 == 0 && (value & OCW3_ID)) {
         write_ocw3(c, value);
-    else if (a0 == 0)
+        return false;
+    }
+    if (a0 == 0) {
         write_ocw2(c, value);
-    else if (c->icw_next)
+        return false;
+    }
+    if (c->icw_next) {
         write_icw(c, master, value);
-    else
-        c->imr = value;
+        return true;
+    }
+    bool changed = c->imr != value;
+    c->imr = value;
+    return changed;
 }
 
 /* `resolved`: what the chip drives INT with. "Poll command": the next read, at either address, is the
@@ -315,12 +325,12 @@ uint64_t pic_master_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigne
     return read_chip(&p->master, resolve_slave(p) >= 0, resolve_master(p), offset);
 }
 
-void pic_master_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
+bool pic_master_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
     struct pic_pair *p = self;
     (void)vcpu;
     (void)size;
-    write_chip(&p->master, true, offset, (uint8_t)value);
+    return write_chip(&p->master, true, offset, (uint8_t)value);
 }
 
 uint64_t pic_slave_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size)
@@ -331,12 +341,12 @@ uint64_t pic_slave_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned
     return read_chip(&p->slave, false, resolve_slave(p), offset);
 }
 
-void pic_slave_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
+bool pic_slave_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
     struct pic_pair *p = self;
     (void)vcpu;
     (void)size;
-    write_chip(&p->slave, false, offset, (uint8_t)value);
+    return write_chip(&p->slave, false, offset, (uint8_t)value);
 }
 
 uint64_t pic_elcr_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size)
@@ -347,7 +357,7 @@ uint64_t pic_elcr_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned 
     return offset == 0 ? p->master.elcr : p->slave.elcr;
 }
 
-void pic_elcr_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
+bool pic_elcr_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
     struct pic_pair *p = self;
     struct pic *c = offset == 0 ? &p->master : &p->slave;
@@ -356,4 +366,5 @@ void pic_elcr_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int
     c->elcr = (uint8_t)value & (offset == 0 ? ELCR_MASTER : ELCR_SLAVE);
     /* An edge latched before is no request of a level-triggered input. */
     c->irr &= (uint8_t)~c->elcr;
+    return false;
 }

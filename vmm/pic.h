@@ -64,12 +64,13 @@ int pic_pending(const struct pic_pair *p);
  * 7, of the master or of the slave) if the request has gone meanwhile. */
 uint8_t pic_ack(struct pic_pair *p);
 
-/* Bus handlers (vmm/bus.h) of width 1; self is the struct pic_pair. */
+/* As bus handlers (vmm/bus.h) of width 1; self is the struct pic_pair. A write returns true if it may have
+ * masked or unmasked an input. */
 uint64_t pic_master_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size);
-void pic_master_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
+bool pic_master_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
 uint64_t pic_slave_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size);
-void pic_slave_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
+bool pic_slave_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
 uint64_t pic_elcr_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size);
-void pic_elcr_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
+bool pic_elcr_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
 
 #endif

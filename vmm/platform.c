@@ -72,6 +72,7 @@ static void claim_mmio(struct vm *vm)
                                                      .write = apic_bus_write,
                                                      .self = &vm->vcpus[i]->lapic,
                                                      .only = vm->vcpus[i],
+                                                     .quiet = BUS_QUIET_READ | BUS_QUIET_WRITE,
                                                      .name = "lapic"});
 }
 
@@ -108,6 +109,7 @@ void platform_reset(struct vm *vm)
     pit_reset(&p->pit);
     firmware_pic(&p->pic);
     platform_sync_intr(vm);
+    p->wires_changed = true;
     ioapic_reset(&p->ioapic, ioapic_id(vm));
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         lapic_reset(&vm->vcpus[i]->lapic);
@@ -128,8 +130,10 @@ bool platform_write_apic_base(struct vcpu *vcpu, uint64_t value)
 void platform_poll(struct vm *vm)
 {
     struct platform *p = &vm->platform;
-    uart_poll(&p->uart);
-    if (p->wires_changed)
+    if (p->uart.held)
+        uart_poll(&p->uart);
+    if (p->wires_changed) {
+        p->wires_changed = false;
         pit_listen(&p->pit);
-    p->wires_changed = false;
+    }
 }

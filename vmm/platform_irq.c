@@ -59,13 +59,12 @@ static bool intr_open(const struct vm *vm)
     return false;
 }
 
-void platform_sync_intr(struct vm *vm)
+bool platform_sync_intr(struct vm *vm)
 {
     struct platform *p = &vm->platform;
     bool level = pic_output(&p->pic);
-    p->wires_changed = true;
     if (level == p->intr)
-        return;
+        return level;
     p->intr = level;
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         if (lapic_lint(&vm->vcpus[i]->lapic, LINT_INTR, level))
@@ -74,6 +73,7 @@ void platform_sync_intr(struct vm *vm)
         ioapic_raise(&p->ioapic, GSI_INTR);
     else
         ioapic_lower(&p->ioapic, GSI_INTR);
+    return true;
 }
 
 bool platform_irq_raise(struct vm *vm, unsigned int irq)

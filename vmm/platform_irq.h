@@ -9,8 +9,9 @@ struct vm;
 
 /* ISA line irq, for a device. */
 struct vt_line platform_line(struct vm *vm, unsigned int irq);
-/* Gives the PIC's INT output, if it has changed, to where it is wired. After every access to the PIC. */
-void platform_sync_intr(struct vm *vm);
+/* Gives the PIC's INT output, if it has changed, to where it is wired. After every access to the PIC. False:
+ * INT was low before and is now, so nothing can be taken from the PIC. */
+bool platform_sync_intr(struct vm *vm);
 /* The IOAPIC's way to the local APICs; ctx is the VM. */
 enum apic_result platform_send(void *ctx, const struct apic_message *message);
 

@@ -14,20 +14,30 @@
 
 /* ---- the PIC pair: self is the VM, for each access may change INT ---- */
 
+/* What was, and what may be taken, is the same as long as INT is low. */
+static void look_at_pic(struct vm *vm, struct vcpu *vcpu)
+{
+    if (platform_sync_intr(vm))
+        vcpu->quiet = false;
+}
+
 #define PIC_PORTS(chip)                                                                                      \
     static uint64_t chip##_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size)           \
     {                                                                                                        \
         struct vm *vm = self;                                                                                \
         uint64_t value = pic_##chip##_read(&vm->platform.pic, vcpu, offset, size);                           \
-        platform_sync_intr(vm); /* a poll is an acknowledge */                                               \
+        look_at_pic(vm, vcpu); /* a poll is an acknowledge */                                                \
         return value;                                                                                        \
     }                                                                                                        \
     static void chip##_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size,              \
                              uint64_t value)                                                                 \
     {                                                                                                        \
         struct vm *vm = self;                                                                                \
-        pic_##chip##_write(&vm->platform.pic, vcpu, offset, size, value);                                    \
-        platform_sync_intr(vm);                                                                              \
+        if (pic_##chip##_write(&vm->platform.pic, vcpu, offset, size, value)) {                              \
+            vm->platform.wires_changed = true;                                                               \
+            vcpu->quiet = false;                                                                             \
+        }                                                                                                    \
+        look_at_pic(vm, vcpu);                                                                               \
     }
 
 PIC_PORTS(master)
@@ -207,26 +217,29 @@ static const struct port_desc {
     bus_write_fn write;
     size_t self; /* offset in struct vm */
     const char *name;
+    unsigned int quiet; /* BUS_QUIET_* */
 } port_map[] = {
-    {0x20, 2, 1, master_read, master_write, VM, "pic-master"},
-    {PIT_PORT_COUNTER0, 4, 1, pit_ports_read, pit_ports_write, DEVICE(pit), "pit"},
-    {0x60, 1, 1, NULL, NULL, VM, "kbc-data"},
-    {PIT_PORT_NMI_SC, 1, 1, nmi_sc_read, nmi_sc_write, DEVICE(pit), "nmi-sc"},
-    {0x64, 1, 1, NULL, kbc_write, VM, "kbc"},
-    {RTC_PORT_INDEX, 2, 1, rtc_ports_read, rtc_ports_write, DEVICE(rtc), "rtc"},
-    {0x92, 1, 1, port92_read, port92_write, PLATFORM, "port92"},
-    {0xa0, 2, 1, slave_read, slave_write, VM, "pic-slave"},
-    {0xf4, 4, 4, NULL, exit_write, VM, "exit"},
-    {0x3b4, 2, 1, crtc_read, crtc_write, PLATFORM, "crtc-mono"},
-    {0x3ba, 1, 1, vga_status_read, NULL, PLATFORM, "vga-status-mono"},
-    {0x3d4, 2, 1, crtc_read, crtc_write, PLATFORM, "crtc"},
-    {0x3da, 1, 1, vga_status_read, NULL, PLATFORM, "vga-status"},
-    {UART_PORT, UART_LENGTH, 1, uart_io_read, uart_io_write, DEVICE(uart), "uart"},
-    {0x4d0, 2, 1, elcr_read, elcr_write, VM, "elcr"},
-    {ACPI_PM1A_EVT, ACPI_PM1A_EVT_LEN, 2, acpi_pm_evt_read, acpi_pm_evt_write, DEVICE(acpi_pm), "pm1a-evt"},
-    {ACPI_PM1A_CNT, ACPI_PM1A_CNT_LEN, 2, acpi_pm_cnt_read, acpi_pm_cnt_write, DEVICE(acpi_pm), "pm1a-cnt"},
-    {ACPI_PM_TMR, ACPI_PM_TMR_LEN, 4, pm_timer_read, NULL, DEVICE(pmtimer), "pm-timer"},
-    {0xcf8, 8, 4, pci_read, pci_write, PLATFORM, "pci-config"},
+    {0x20, 2, 1, master_read, master_write, VM, "pic-master", BUS_QUIET_READ | BUS_QUIET_WRITE},
+    {PIT_PORT_COUNTER0, 4, 1, pit_ports_read, pit_ports_write, DEVICE(pit), "pit", BUS_QUIET_READ},
+    {0x60, 1, 1, NULL, NULL, VM, "kbc-data", BUS_QUIET_READ},
+    {PIT_PORT_NMI_SC, 1, 1, nmi_sc_read, nmi_sc_write, DEVICE(pit), "nmi-sc", BUS_QUIET_READ},
+    {0x64, 1, 1, NULL, kbc_write, VM, "kbc", BUS_QUIET_READ},
+    {RTC_PORT_INDEX, 2, 1, rtc_ports_read, rtc_ports_write, DEVICE(rtc), "rtc", 0},
+    {0x92, 1, 1, port92_read, port92_write, PLATFORM, "port92", BUS_QUIET_READ},
+    {0xa0, 2, 1, slave_read, slave_write, VM, "pic-slave", BUS_QUIET_READ | BUS_QUIET_WRITE},
+    {0xf4, 4, 4, NULL, exit_write, VM, "exit", 0},
+    {0x3b4, 2, 1, crtc_read, crtc_write, PLATFORM, "crtc-mono", BUS_QUIET_READ},
+    {0x3ba, 1, 1, vga_status_read, NULL, PLATFORM, "vga-status-mono", BUS_QUIET_READ},
+    {0x3d4, 2, 1, crtc_read, crtc_write, PLATFORM, "crtc", BUS_QUIET_READ},
+    {0x3da, 1, 1, vga_status_read, NULL, PLATFORM, "vga-status", BUS_QUIET_READ},
+    {UART_PORT, UART_LENGTH, 1, uart_io_read, uart_io_write, DEVICE(uart), "uart", 0},
+    {0x4d0, 2, 1, elcr_read, elcr_write, VM, "elcr", BUS_QUIET_READ | BUS_QUIET_WRITE},
+    {ACPI_PM1A_EVT, ACPI_PM1A_EVT_LEN, 2, acpi_pm_evt_read, acpi_pm_evt_write, DEVICE(acpi_pm), "pm1a-evt",
+     0},
+    {ACPI_PM1A_CNT, ACPI_PM1A_CNT_LEN, 2, acpi_pm_cnt_read, acpi_pm_cnt_write, DEVICE(acpi_pm), "pm1a-cnt",
+     0},
+    {ACPI_PM_TMR, ACPI_PM_TMR_LEN, 4, pm_timer_read, NULL, DEVICE(pmtimer), "pm-timer", BUS_QUIET_READ},
+    {0xcf8, 8, 4, pci_read, pci_write, PLATFORM, "pci-config", BUS_QUIET_READ},
 };
 
 void platform_claim_ports(struct vm *vm)
@@ -239,6 +252,7 @@ void platform_claim_ports(struct vm *vm)
                                                       .read = d->read,
                                                       .write = d->write,
                                                       .self = (char *)vm + d->self,
-                                                      .name = d->name});
+                                                      .name = d->name,
+                                                      .quiet = d->quiet});
     }
 }

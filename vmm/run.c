@@ -9,8 +9,8 @@
 #include "vmm/vm.h"
 
 /* One turn: real time is latched and what is due in apparent time goes to the interrupt lines; one interrupt
- * is collected; the guest runs until its VM's next deadline; its exit is carried out at the instant of the
- * exit (DESIGN.md 3). */
+ * is collected; the guest runs until its VM's next deadline; each of its exits is carried out at the instant
+ * of the exit, and one that was not quiet ends the turn (DESIGN.md 3). */
 
 /* A VM's time begins with its first entry. */
 static void start_time(struct vm *vm, uint64_t now)
@@ -114,45 +114,64 @@ static void trace_exit(const struct vcpu *vcpu, const struct exit_record *exit)
 
 /* RDTSC needs no exit while AT keeps to a line of slope one, and it does until the next deadline (DESIGN.md
  * 2.10). */
-static void choose_tsc(struct vcpu *vcpu)
+static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
 {
-    const struct vm *vm = vcpu->vm;
     struct vcpu_tsc tsc = {0};
 
-    tsc.free = !vm->config.time.strict && vtime_line(&vm->time, &tsc.line);
-    tsc.offset = tsc.free ? tsc.line + vcpu->tsc.offset : 0;
+    tsc.free = outlook->line && !vcpu->vm->config.time.strict;
+    if (tsc.free) {
+        tsc.line = outlook->offset;
+        tsc.offset = tsc.line + vcpu->tsc.offset;
+    }
     if (tsc.free != vcpu->free_tsc.free || tsc.offset != vcpu->free_tsc.offset)
         hv->set_tsc(vcpu, !tsc.free, tsc.offset);
     vcpu->free_tsc = tsc;
 }
 
-/* Enters the guest until `deadline` at the latest, and carries out its exit. Returns RT after it. */
-static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
+/* Past the deadline the guest may have seen more of its TSC than AT allows: AT follows before anything is
+ * answered. */
+static void note_overshoot(struct vcpu *vcpu, uint64_t now)
+{
+    if (vcpu->free_tsc.free)
+        vtime_shown(&vcpu->vm->time, now + vcpu->free_tsc.line);
+}
+
+/* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */
+static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
 {
     struct exit_record exit;
-    uint64_t now;
+    bool late, taken;
 
-    choose_tsc(vcpu);
-    if (vcpu->entered == 0)
-        vcpu->entered = host_now();
     hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
     /* Before anything else can come in between and be acknowledged in its place. */
-    if (exit.irq_taken && vcpu->irq.offered) {
+    taken = exit.irq_taken && vcpu->irq.offered;
+    if (taken) {
         platform_acknowledge(vcpu, vcpu->irq.from_pic);
         vcpu->irq.offered = false;
     }
-    now = host_now();
-    vcpu->ran = now - vcpu->entered;
-    advance(vcpu->vm, now);
-    /* Past the deadline the guest may have seen more of its TSC than AT allows: AT follows before anything is
-     * answered. */
-    if (now >= deadline && vcpu->free_tsc.free)
-        vtime_shown(&vcpu->vm->time, now + vcpu->free_tsc.line);
+    *now = host_now();
+    advance(vcpu->vm, *now);
+    late = *now >= deadline;
+    if (late)
+        note_overshoot(vcpu, *now);
     /* Not the host's interrupts: the line's own way out makes them. */
     if (vcpu->trace_exits && exit.kind != EXIT_INTERRUPT)
         trace_exit(vcpu, &exit);
     dispatch_exit(vcpu, &exit);
+    return vcpu->quiet && !late && !taken;
+}
+
+/* Enters the guest until `deadline` at the latest, and again after quiet exits. Returns RT after the last. */
+static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
+{
+    uint64_t now;
+
+    if (vcpu->entered == 0)
+        vcpu->entered = host_now();
+    while (enter_once(vcpu, deadline, &now))
+        ;
+    vcpu->ran = now - vcpu->entered;
     return now;
 }
 
@@ -167,7 +186,8 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
         if (has_to_stop(vcpu, now, until, &stop))
             return stop;
         collect(vcpu);
-        uint64_t next = vtime_deadline(&vm->time);
+        const struct vt_outlook *outlook = vtime_outlook(&vm->time);
+        uint64_t next = outlook->deadline;
         uint64_t earliest = host_deadline(vm, next);
         if (next <= now) { /* due already: the exit's own doing, or more than one advance delivers */
             now = host_now();
@@ -175,6 +195,7 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
         } else if (earliest <= now) {
             return RUN_PREEMPTED; /* another VM's moment has come */
         } else {
+            choose_tsc(vcpu, outlook);
             now = enter(vcpu, earliest < until ? earliest : until);
         }
     }

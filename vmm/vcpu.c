@@ -68,13 +68,9 @@ void vcpu_inject_gp(struct vcpu *vcpu)
     vcpu_inject_error(vcpu, 13, 0);
 }
 
-void vcpu_skip(struct vcpu *vcpu, unsigned int insn_len)
+/* EIP wraps; only code at the very end of 4 GiB pays for the question whether it is 64-bit code. */
+void vcpu_skip_slow(struct vcpu *vcpu, uint64_t before)
 {
-    uint64_t before = vcpu->regs.rip;
-
-    ASSERT(insn_len > 0);
-    vcpu->regs.rip += insn_len;
-    /* EIP wraps; only code at the very end of 4 GiB pays for the question whether it is 64-bit code. */
     if (before <= UINT32_MAX && vcpu->regs.rip > UINT32_MAX && guest_mode(vcpu) != 64)
         vcpu->regs.rip &= UINT32_MAX;
     vcpu->regs.rflags &= ~RFLAGS_RF;

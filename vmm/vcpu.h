@@ -10,7 +10,10 @@
 #include "vmm/exit.h"
 #include "vmm/exit_insn.h"
 #include "vmm/lapic.h"
+#include "vmm/mmio_move.h"
+#include "vmm/host.h"
 #include "vmm/msr.h"
+#include "vmm/x86.h"
 #include "timers/tsc.h"
 
 struct vm;
@@ -74,6 +77,10 @@ struct vcpu {
     struct tsc tsc;
     struct msr_state msr; /* MSRs that no hardware register holds */
     bool nmi_pending;
+    bool
+        quiet; /* the last exit changed nothing that the run loop decides by: interrupt lines and controllers,
+                * armed timers, the TSC's offset, the state of vCPU and VM. The guest may go on at once */
+    bool shadow; /* at the last exit: in the shadow of STI or MOV SS, which the backend holds */
     struct vcpu_irq irq;
     struct vcpu_tsc free_tsc;
     bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
@@ -83,6 +90,7 @@ struct vcpu {
     bool trace_exits;           /* vm setting trace=exits */
     struct cpuid_answer cpuid[CPUID_ANSWERS];
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
+    struct mmio_move mmio_moves[MMIO_MOVES];      /* (vmm/mmio_move.c) */
 };
 
 /* Allocates vCPU `id` of a VM and its backend part; WAIT_SIPI. NULL: memory is out. The caller resets it. */
@@ -104,7 +112,19 @@ void vcpu_inject_error(struct vcpu *vcpu, uint8_t vector, uint32_t error);
 /* Registers, and the backend's own dump, to the log. */
 void vcpu_dump(struct vcpu *vcpu);
 
-/* Advances RIP past an emulated instruction and ends an interrupt shadow. */
-void vcpu_skip(struct vcpu *vcpu, unsigned int insn_len);
+/* The rest of vcpu_skip(), which alone calls it. */
+void vcpu_skip_slow(struct vcpu *vcpu, uint64_t before);
+
+/* Advances RIP past an emulated instruction; ends an interrupt shadow, and with TF set its trap is due. */
+static inline void vcpu_skip(struct vcpu *vcpu, unsigned int insn_len)
+{
+    struct vcpu_regs *regs = &vcpu->regs;
+    uint64_t before = regs->rip;
+
+    ASSERT(insn_len > 0);
+    regs->rip += insn_len;
+    if (vcpu->shadow || (regs->rflags & (RFLAGS_TF | RFLAGS_RF)) || (before ^ regs->rip) > UINT32_MAX)
+        vcpu_skip_slow(vcpu, before);
+}
 
 #endif

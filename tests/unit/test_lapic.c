@@ -359,7 +359,7 @@ static void random_registers(void **state)
         if (!(b.l.svr & SVR_ENABLE))
             for (unsigned int n = 0; n < LVTS; n++)
                 assert_true(b.l.lvt[n] & LVT_MASKED);
-        assert_int_equal(b.l.irr[0] & 0xffff, 0);
+        assert_int_equal(b.l.irr.word[0] & 0xffff, 0);
         assert_true((in(LAPIC_PPR)&0xf0) >= (in(LAPIC_TPR)&0xf0));
     }
     assert_null(vtime_check(&b.rig.time));

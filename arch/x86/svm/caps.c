@@ -1,5 +1,7 @@
 #include "arch/x86/svm/caps.h"
 
+#include "arch/x86/svm/codes.h"
+
 #include "arch/x86/msr.h"
 #include "arch/x86/svm/vmcb.h"
 #include "vmm/host.h"
@@ -68,6 +70,7 @@ bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, cha
     out->asids = leaves->svm_ebx;
     out->clean = leaves->svm_edx & SVM_EDX_VMCB_CLEAN ? CLEAN_ALL : 0;
     out->next_rip = (leaves->svm_edx & SVM_EDX_NRIP_SAVE) != 0;
+    out->length_known = (uint8_t)(X_NEXT_INFO2 | (out->next_rip ? X_INSN : 0));
     out->decode_assists = (leaves->svm_edx & SVM_EDX_DECODE_ASSISTS) != 0;
     out->flush_by_asid = (leaves->svm_edx & SVM_EDX_FLUSH_BY_ASID) != 0;
     out->lbr = (leaves->svm_edx & SVM_EDX_LBR) != 0;

@@ -21,6 +21,7 @@ struct svm_caps {
     uint32_t clean;         /* the clean bits to set: none where there are no VMCB clean bits */
     uint32_t intercepts[3]; /* the words that every vCPU starts with */
     bool next_rip;          /* exits of instructions tell the next RIP */
+    uint8_t length_known;   /* X_* (codes.h) of the exits that tell an instruction's length by either way */
     bool decode_assists;    /* exits of MOV to and from control registers tell the register */
     bool flush_by_asid;
     bool lbr; /* DEBUGCTL is switched */

@@ -70,6 +70,7 @@ static void decode_npf(struct exit_record *exit, const struct vmcb *vmcb, const 
     exit->u.mmio.write = (info & NPF_WRITE) != 0;
     exit->u.mmio.fetch = (info & NPF_FETCH) != 0;
     exit->u.mmio.in_walk = (info & NPF_IN_WALK) != 0;
+    exit->u.mmio.code_attr = vmcb->cs.attr;
 }
 
 #define CR_ACCESS(NAME)                                                                                      \

@@ -1,7 +1,7 @@
 ; Into the guest and out again (APM vol. 2, 15.5 and 15.6). VMRUN and the exit switch what the VMCB holds; VMLOAD and
 ; VMSAVE the rest of the guest's segment state, for which the host's own must be back before its GS base or its TSS is
-; used; the general registers but RAX and RSP are switched here. Layout of struct vcpu_regs: sixteen registers in the
-; order of their encoding (checked at compile time in run.c).
+; used; the general registers are switched here, RAX, RSP, RIP and RFLAGS by way of the VMCB. Layouts are checked at
+; compile time in run.c.
 ;
 ; From CLGI to STGI nothing comes in between; with V_INTR_MASKING it is the host's IF at VMRUN that lets host interrupts
 ; take the guest out. No STI may be the last instruction before VMRUN: its shadow would reach into the guest (seen in
@@ -17,26 +17,56 @@ section .text
 %define V_VMCB_PHYS    16
 %define V_HOST_STATE   24
 %define VMCB_INT_STATE 68h
+%define VMCB_RFLAGS    570h
+%define VMCB_RIP       578h
+%define VMCB_RSP       5d8h
+%define VMCB_RAX       5f8h
+%define REGS_RIP       80h
+%define REGS_RFLAGS    88h
 
 %define REG(n) [rdi + 8 * (n)]
+%define RAX    0
 %define RCX    1
 %define RDX    2
 %define RBX    3
+%define RSP    4
 %define RBP    5
 %define RSI    6
 %define RDI    7
 
-global svm_enter
+; Copies between struct vcpu_regs (RDI) and the VMCB (RCX) through RDX.
+%macro TO_VMCB 2
+    mov rdx, [rdi + %1]
+    mov [rcx + %2], rdx
+%endmacro
+%macro FROM_VMCB 2
+    mov rdx, [rcx + %2]
+    mov [rdi + %1], rdx
+%endmacro
 
-; In: RDI, the struct svm_vcpu. Keeps RBP, RSP and RDI. Host interrupts are disabled before and after.
+global svm_enter
+extern svm_exit_decode
+
+; void svm_enter(struct svm_vcpu *v (rdi), struct exit_record *exit (rsi)): goes on to svm_exit_decode with the same
+; arguments. Host interrupts are disabled before and after.
 svm_enter:
     push rbp
+    push rbx
+    push r12
+    push r13
+    push r14
+    push r15
+    push rsi
     push rdi
-    clgi
-    sti
     mov rcx, [rdi + V_VMCB]
     mov rax, [rdi + V_VMCB_PHYS]
     mov rdi, [rdi + V_VCPU]
+    TO_VMCB 8 * RAX, VMCB_RAX
+    TO_VMCB 8 * RSP, VMCB_RSP
+    TO_VMCB REGS_RIP, VMCB_RIP
+    TO_VMCB REGS_RFLAGS, VMCB_RFLAGS
+    clgi
+    sti
     vmload
     test byte [rcx + VMCB_INT_STATE], 1 ; MOV keeps the flags
     mov rcx, REG(RCX)
@@ -78,9 +108,21 @@ svm_enter:
     pop qword REG(RDI)
     vmload
     stgi
+    mov rcx, [rsp]
+    mov rcx, [rcx + V_VMCB]
+    FROM_VMCB 8 * RAX, VMCB_RAX
+    FROM_VMCB 8 * RSP, VMCB_RSP
+    FROM_VMCB REGS_RIP, VMCB_RIP
+    FROM_VMCB REGS_RFLAGS, VMCB_RFLAGS
     pop rdi
+    pop rsi
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop rbx
     pop rbp
-    ret
+    jmp svm_exit_decode
 .shadow:
     cli
     sti

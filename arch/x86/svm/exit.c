@@ -14,13 +14,9 @@
 /* 0: the processor does not tell. */
 static uint8_t insn_length(const struct svm_code *c, const struct vmcb *vmcb)
 {
-    uint64_t next;
-    if (c->flags & X_NEXT_INFO2)
-        next = vmcb->exit_info2;
-    else if ((c->flags & X_INSN) && svm_caps.next_rip)
-        next = vmcb->next_rip;
-    else
+    if (!(c->flags & svm_caps.length_known))
         return 0;
+    uint64_t next = c->flags & X_NEXT_INFO2 ? vmcb->exit_info2 : vmcb->next_rip;
     return next - vmcb->rip <= INSN_MAX ? (uint8_t)(next - vmcb->rip) : 0;
 }
 
@@ -96,12 +92,15 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
         special_exit(v, c, exit);
 }
 
-/* The shortest way for what is most frequent: an instruction's exit, and no event under way. */
+/* First what the VMCB shows of each exit; then the shortest way for what is most frequent: an instruction's
+ * exit, and no event under way. */
 void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
 {
-    const struct vmcb *vmcb = v->vmcb;
+    struct vmcb *vmcb = v->vmcb;
     const uint32_t code = (uint32_t)vmcb->exit_code;
     const struct svm_code *c = &svm_codes[code < SVM_CODES ? code : 0];
+    vmcb->clean = svm_caps.clean;
+    v->vcpu->shadow = vmcb->int_state & INTERRUPT_SHADOW;
     if (code >= SVM_CODES || !(c->flags & X_PLAIN) || v->virq != VIRQ_FREE ||
         (vmcb->exit_int_info & EVENT_VALID)) {
         any_exit(v, exit);

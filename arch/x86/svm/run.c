@@ -8,12 +8,17 @@ _Static_assert(offsetof(struct svm_vcpu, vcpu) == 0 && offsetof(struct svm_vcpu,
                    offsetof(struct svm_vcpu, vmcb_phys) == 16 &&
                    offsetof(struct svm_vcpu, host_state_phys) == 24,
                "entry.asm: struct svm_vcpu");
-_Static_assert(offsetof(struct vmcb, int_state) == 0x68, "entry.asm: VMCB_INT_STATE");
+_Static_assert(offsetof(struct vmcb, int_state) == 0x68 && offsetof(struct vmcb, rflags) == 0x570 &&
+                   offsetof(struct vmcb, rip) == 0x578 && offsetof(struct vmcb, rsp) == 0x5d8 &&
+                   offsetof(struct vmcb, rax) == 0x5f8,
+               "entry.asm: the VMCB");
+_Static_assert(offsetof(struct vcpu_regs, rip) == 0x80 && offsetof(struct vcpu_regs, rflags) == 0x88,
+               "entry.asm: RIP and RFLAGS after the general registers");
 _Static_assert(offsetof(struct vcpu, regs) == 0 && offsetof(struct vcpu_regs, gpr) == 0,
                "entry.asm: general registers first");
 _Static_assert(sizeof(((struct vcpu_regs *)0)->gpr) == 16 * 8, "entry.asm: sixteen registers of 8 bytes");
-_Static_assert(GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 && GPR_RSI == 6 && GPR_RDI == 7 &&
-                   GPR_R8 == 8 && GPR_R15 == 15,
+_Static_assert(GPR_RAX == 0 && GPR_RSP == 4 && GPR_RCX == 1 && GPR_RDX == 2 && GPR_RBX == 3 && GPR_RBP == 5 &&
+                   GPR_RSI == 6 && GPR_RDI == 7 && GPR_R8 == 8 && GPR_R15 == 15,
                "entry.asm: the order of the encoding");
 
 /* A guest whose ASID is its own still takes another one where the processor cannot flush a single one. */
@@ -43,14 +48,14 @@ static void do_work(struct svm_vcpu *v)
         flush(v);
 }
 
-/* entry.asm. It is no C function: it keeps RBP, RSP and RDI, and nothing else. */
-static inline void enter(struct svm_vcpu *v)
+/* entry.asm: registers in, guest, registers out; then svm_exit_decode(v, exit). */
+void svm_enter(struct svm_vcpu *v, struct exit_record *exit);
+
+/* Not part of svm_run, whose registers would have to be saved for it at each entry. */
+static __attribute__((noinline)) void work_and_enter(struct svm_vcpu *v, struct exit_record *exit)
 {
-    __asm__ volatile("call svm_enter"
-                     : "+D"(v)
-                     :
-                     : "rax", "rbx", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
-                       "r15", "cc", "memory");
+    do_work(v);
+    svm_enter(v, exit);
 }
 
 /* The deadline is not looked at: the kernel arms the physical LAPIC for the earliest of all, the slice's end
@@ -59,22 +64,11 @@ static inline void enter(struct svm_vcpu *v)
 void svm_run(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit)
 {
     struct svm_vcpu *v = svm_of(vcpu);
-    struct vmcb *c = v->vmcb;
-    struct vcpu_regs *regs = &vcpu->regs;
 
     (void)deadline;
     ASSERT(v->fpu.loaded);
-    c->rax = regs->gpr[GPR_RAX];
-    c->rsp = regs->gpr[GPR_RSP];
-    c->rip = regs->rip;
-    c->rflags = regs->rflags;
     if (v->work)
-        do_work(v);
-    enter(v);
-    c->clean = svm_caps.clean;
-    regs->gpr[GPR_RAX] = c->rax;
-    regs->gpr[GPR_RSP] = c->rsp;
-    regs->rip = c->rip;
-    regs->rflags = c->rflags;
-    svm_exit_decode(v, exit);
+        work_and_enter(v, exit);
+    else
+        svm_enter(v, exit);
 }

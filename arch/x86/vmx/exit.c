@@ -94,6 +94,10 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
     exit->irq_taken = false;
     if (r->decode)
         r->decode(exit, r->flags & R_GPA ? vmread(VMCS_GUEST_PHYSICAL_ADDRESS) : 0, &v->vcpu->regs);
+    if (r->kind == EXIT_MMIO) {
+        exit->cr3 = vmread(VMCS_GUEST_CR3);
+        exit->u.mmio.code_attr = (uint16_t)vmread(VMCS_GUEST_CS_RIGHTS);
+    }
     if (!(r->flags & (R_VECTORING | R_HOST_WINDOW | R_EXCEPTION | R_IRQ_WINDOW | R_NMI_WINDOW)))
         return;
 

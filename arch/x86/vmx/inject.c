@@ -3,14 +3,12 @@
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/vmx.h"
 #include "vmm/host.h"
-
-#define RFLAGS_IF_BIT (1ull << 9)
-#define RFLAGS_TF_BIT (1ull << 8)
+#include "vmm/x86.h"
 
 /* No interrupt is taken right behind STI, MOV SS or POP SS (SDM vol. 3, table 25-3). */
 static bool interruptible(const struct vmx_vcpu *v)
 {
-    return (v->vcpu->regs.rflags & RFLAGS_IF_BIT) && !(v->intr & INTR_SHADOW);
+    return (v->vcpu->regs.rflags & RFLAGS_IF) && !(v->intr & INTR_SHADOW);
 }
 
 static void set_event(struct vmx_vcpu *v, uint32_t info)
@@ -103,6 +101,6 @@ void vmx_clear_shadow(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
     v->intr &= ~INTR_SHADOW;
-    if (vcpu->regs.rflags & RFLAGS_TF_BIT)
+    if (vcpu->regs.rflags & RFLAGS_TF)
         v->work |= WORK_SINGLE_STEP;
 }

@@ -83,6 +83,7 @@ static void read_state(struct vmx_vcpu *v, struct vcpu_regs *regs)
     v->in_rsp = regs->gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
     v->in_rflags = regs->rflags = vmread(VMCS_GUEST_RFLAGS);
     v->in_intr = v->intr = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+    v->vcpu->shadow = (v->intr & INTR_SHADOW) != 0;
 }
 
 static void unknown_state(struct vmx_vcpu *v, const struct vcpu_regs *regs)

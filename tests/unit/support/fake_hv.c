@@ -119,6 +119,7 @@ static bool fake_vcpu_init(struct vcpu *vcpu)
     if (!vcpu->arch)
         return false;
     fake_vcpu(vcpu)->irq_answer = INJECT_TAKEN;
+    vcpu->shadow = true; /* each skip has to end it */
     fake_vcpu_reset(vcpu);
     return true;
 }

@@ -1,0 +1,76 @@
+#include "vmm/mmio_move.h"
+
+#include "vmm/bus.h"
+#include "vmm/exit.h"
+#include "vmm/insn.h"
+#include "vmm/string.h"
+#include "vmm/vm.h"
+
+static struct mmio_move *slot(struct vcpu *vcpu)
+{
+    uint64_t rip = vcpu->regs.rip;
+
+    return &vcpu->mmio_moves[(rip ^ rip >> 4) % MMIO_MOVES];
+}
+
+static uint64_t first_bytes(const uint8_t *code)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, code, sizeof(bytes));
+    return bytes;
+}
+
+static bool holds(const struct mmio_move *m, const struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (exit->u.mmio.fetch || exit->u.mmio.in_walk)
+        return false;
+    return m->rip == vcpu->regs.rip && m->cr3 == exit->cr3 && m->code && m->write == exit->u.mmio.write &&
+           m->code_attr == exit->u.mmio.code_attr && (first_bytes(m->code) & m->mask) == m->bytes;
+}
+
+/* The processor has checked segment, page and rights before it found that no memory is there (SDM vol. 3,
+ * 28.3.3; APM vol. 2, 15.25.6), and an aligned operand lies in one page: so the exit's address is the
+ * operand's. */
+bool mmio_move(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    const struct mmio_move *m = slot(vcpu);
+    uint64_t gpa = exit->u.mmio.gpa;
+    struct bus *bus = &vcpu->vm->bus;
+    uint64_t *gpr = vcpu->regs.gpr;
+
+    if (!holds(m, vcpu, exit) || gpa % 4 != 0)
+        return false;
+    if (m->write)
+        bus_mmio_write(bus, vcpu, gpa, 4, m->immediate ? m->imm : (uint32_t)gpr[m->gpr]);
+    else
+        gpr[m->gpr] = bus_mmio_read(bus, vcpu, gpa, 4);
+    vcpu_skip(vcpu, m->length);
+    return true;
+}
+
+void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const struct insn *insn)
+{
+    struct mmio_move *m = slot(vcpu);
+    bool write = insn->dst.kind == OPERAND_MEM;
+    struct operand other = write ? insn->src : insn->dst;
+    bool immediate = other.kind == OPERAND_IMM;
+
+    m->code = NULL;
+    if (insn->op != OP_MOV || insn->size != 4 || insn->length > sizeof(m->bytes) ||
+        (!immediate && other.kind != OPERAND_REG) || write != exit->u.mmio.write)
+        return;
+    m->code = insn_code(vcpu, sizeof(m->bytes));
+    if (!m->code)
+        return;
+    m->rip = vcpu->regs.rip;
+    m->cr3 = exit->cr3;
+    m->mask = UINT64_MAX >> (64 - 8 * insn->length);
+    m->bytes = first_bytes(m->code) & m->mask;
+    m->code_attr = exit->u.mmio.code_attr;
+    m->length = insn->length;
+    m->write = write;
+    m->immediate = immediate;
+    m->gpr = immediate ? 0 : other.reg;
+    m->imm = immediate ? (uint32_t)insn->imm : 0;
+}

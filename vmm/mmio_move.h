@@ -1,0 +1,38 @@
+/* The instruction by which drivers reach device registers, a 32-bit MOV, carried out without decoding it each
+ * time. */
+#ifndef VMM_MMIO_MOVE_H
+#define VMM_MMIO_MOVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct vcpu;
+struct exit_record;
+struct insn;
+
+#define MMIO_MOVES 16u /* a power of two */
+
+/* One met lately. Its operand's address is not kept: the exit tells it. An entry holds while the bytes are
+ * what they were. */
+struct mmio_move {
+    uint64_t rip, cr3;
+    const uint8_t *code; /* in the guest's RAM, eight bytes at least; NULL: no entry */
+    uint64_t bytes;      /* the first eight, those that count: */
+    uint64_t mask;
+    uint16_t code_attr; /* of CS: the same bytes are another instruction in another mode */
+    uint8_t length;
+    bool write;
+    bool immediate; /* what is written: imm, or gpr */
+    uint8_t gpr;
+    uint32_t imm;
+    uint64_t pad; /* an index is a shift */
+};
+
+/* Carries out the instruction of a nested page fault if it is a move met before. False: it is not, and
+ * nothing has been done. */
+bool mmio_move(struct vcpu *vcpu, const struct exit_record *exit);
+
+/* Remembers an instruction at RIP that has just been decoded and will have worked, if it is such a move. */
+void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const struct insn *insn);
+
+#endif
