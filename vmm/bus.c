@@ -105,7 +105,8 @@ static inline uint64_t low_bytes(uint64_t value, unsigned int size)
     return size >= 8 ? value : value & ((1ull << (size * 8)) - 1);
 }
 
-static uint64_t range_read(const struct bus_range *r, struct vcpu *vcpu, uint64_t address, unsigned int size)
+static inline uint64_t range_read(const struct bus_range *r, struct vcpu *vcpu, uint64_t address,
+                                  unsigned int size)
 {
     if (!r->read)
         return low_bytes(UINT64_MAX, size);
@@ -114,8 +115,8 @@ static uint64_t range_read(const struct bus_range *r, struct vcpu *vcpu, uint64_
     return low_bytes(r->read(r->self, vcpu, address - r->base, size), size);
 }
 
-static void range_write(const struct bus_range *r, struct vcpu *vcpu, uint64_t address, unsigned int size,
-                        uint64_t value)
+static inline void range_write(const struct bus_range *r, struct vcpu *vcpu, uint64_t address,
+                               unsigned int size, uint64_t value)
 {
     if (!r->write)
         return;
@@ -154,15 +155,28 @@ static void write_pieces(const struct bus *bus, enum space space, struct vcpu *v
     write_pieces(bus, space, vcpu, address + half, size - half, value >> (half * 8));
 }
 
+/* The usual case of find(): a register of a byte, or the only one that there is. NULL: ask find(). */
+static inline const struct bus_range *find_register(const struct bus *bus, uint16_t port, unsigned int size)
+{
+    unsigned int i = port < BUS_FAST_PORTS ? bus->port_map[port] : 0;
+
+    if (i == 0)
+        return NULL;
+    const struct bus_range *r = &bus->ports[i - 1];
+    return size == 1 || (size == r->width && port == r->base) ? r : NULL;
+}
+
 uint64_t bus_port_read(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size)
 {
-    const struct bus_range *r = find(bus, SPACE_PORTS, vcpu, port, size);
+    const struct bus_range *r = find_register(bus, port, size);
+
     return r ? range_read(r, vcpu, port, size) : read_pieces(bus, SPACE_PORTS, vcpu, port, size);
 }
 
 void bus_port_write(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size, uint64_t value)
 {
-    const struct bus_range *r = find(bus, SPACE_PORTS, vcpu, port, size);
+    const struct bus_range *r = find_register(bus, port, size);
+
     if (r)
         range_write(r, vcpu, port, size, value);
     else

@@ -54,7 +54,8 @@ void bus_claim_mmio(struct bus *bus, const struct bus_range *range);
 /* Moves a claimed range (IA32_APIC_BASE, FADT has none of it): self names it. */
 void bus_move_mmio(struct bus *bus, void *self, uint64_t base, bool enabled);
 
-/* An access that is wider than its device or crosses ranges is split into bytes as the ISA bus does. */
+/* Of a value to write the low `size` bytes count. An access that is wider than its device or crosses ranges
+ * is split into bytes as the ISA bus does. */
 uint64_t bus_port_read(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size);
 void bus_port_write(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned int size, uint64_t value);
 uint64_t bus_mmio_read(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size);

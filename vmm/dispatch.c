@@ -166,24 +166,27 @@ static void exit_xsetbv(struct vcpu *vcpu, const struct exit_record *exit)
 }
 
 /* The accumulator of 1, 2 or 4 bytes: 32-bit input clears the upper half (SDM vol. 1, 3.4.1.1). */
-static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
+static void port_in(struct vcpu *vcpu, const struct exit_record *exit)
 {
-    struct bus *bus = &vcpu->vm->bus;
     uint64_t *rax = &vcpu->regs.gpr[GPR_RAX];
     unsigned int size = exit->u.io.size;
-    uint64_t mask = (1ull << (8 * size)) - 1;
+    uint64_t value = bus_port_read(&vcpu->vm->bus, vcpu, exit->u.io.port, size);
 
+    *rax = size == 4 ? value : (*rax & (UINT64_MAX << 8 * size)) | value;
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
+/* RIP moves first, as no device looks at it: nothing has to be kept across the call. */
+static void exit_io(struct vcpu *vcpu, const struct exit_record *exit)
+{
     if (exit->u.io.string) {
         string_io(vcpu, exit);
-        return;
-    }
-    if (exit->u.io.in) {
-        uint64_t value = bus_port_read(bus, vcpu, exit->u.io.port, size) & mask;
-        *rax = size == 4 ? value : (*rax & ~mask) | value;
+    } else if (exit->u.io.in) {
+        port_in(vcpu, exit);
     } else {
-        bus_port_write(bus, vcpu, exit->u.io.port, size, *rax & mask);
+        vcpu_skip(vcpu, exit->insn_len);
+        bus_port_write(&vcpu->vm->bus, vcpu, exit->u.io.port, exit->u.io.size, vcpu->regs.gpr[GPR_RAX]);
     }
-    vcpu_skip(vcpu, exit->insn_len);
 }
 
 #define NO_INSN 0 /* OP_MOV, which never exits by itself */

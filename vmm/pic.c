@@ -148,8 +148,11 @@ bool pic_waiting(const struct pic_pair *p, unsigned int irq)
     return (requests(c, false) & bit(irq % LEVELS)) && !pic_masked(p, irq);
 }
 
+/* Mostly nothing is requested. */
 bool pic_output(const struct pic_pair *p)
 {
+    if (!(requests(&p->slave, false) & ~p->slave.imr) && !(requests(&p->master, false) & ~p->master.imr))
+        return false;
     return resolve_master(p) >= 0;
 }
 
