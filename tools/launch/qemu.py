@@ -32,6 +32,8 @@ def command(args, directory, interactive):
     if not kvm and not args.realtime:
         line += ["-icount", f"shift=0,sleep={'on' if interactive else 'off'}", "-rtc", f"base={DATE},clock=vm",
                  "-seed", "1"]
+    if args.plugin:
+        line += ["-plugin", args.plugin]
     if args.gdb:
         line += ["-s", "-S"]
     line += ["-kernel", args.kernel]
