@@ -10,6 +10,7 @@
 
 #define DIVIDE_BY_1  0xB
 #define VECTOR_TIMER 0x60
+#define SPIN_LOOPS   20000 /* between two marks: 40 us under QEMU */
 
 static volatile uint64_t ticked;
 
@@ -32,21 +33,30 @@ void bench_busy(uint64_t ticks, uint32_t count)
     lapic_write(LAPIC_TIMER_ICR, count);
     interrupts_on();
     MARK(MARK_READY);
+    MARK(MARK_BEGIN); /* the last guest's counts */
     while (ticked < ticks) {
     }
+    MARK(MARK_END); /* the first's */
+    MARK(MARK_RESULT);
     MARK(MARK_DONE);
     interrupts_off();
     printf("bench: busy ticks=%lu\n", ticked);
 }
 
+static void work(void)
+{
+    uint64_t n = SPIN_LOOPS;
+
+    __asm__ volatile("1: decq %0; jnz 1b" : "+r"(n) : : "cc");
+}
+
 void bench_spin(uint64_t rounds, bool other)
 {
-    if (other) {
-        for (; rounds != 0; rounds--) {
+    for (; rounds != 0; rounds--) {
+        work();
+        if (other) {
             MARK(MARK_SIDE_B);
-        }
-    } else {
-        for (; rounds != 0; rounds--) {
+        } else {
             MARK(MARK_SIDE_A);
         }
     }

@@ -47,7 +47,7 @@ int guest_main(uint64_t magic, uint64_t info)
     bool bad = !words_check(words, names);
     uint64_t tries = word_number(words, "tries", 501, &bad), ticks = word_number(words, "ticks", 1000, &bad);
     uint64_t count = word_number(words, "count", 1000000, &bad);
-    uint64_t rounds = word_number(words, "rounds", 10000000, &bad);
+    uint64_t rounds = word_number(words, "rounds", 1000, &bad);
     struct bench_run run = {"", 0, (unsigned int)tries};
     size_t length = 0;
     const char *only = word_find(words, "only", &length);

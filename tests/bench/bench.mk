@@ -2,7 +2,7 @@
 COUNT_SO   := $(BUILD)/bench/count.so
 BENCH_ARGS ?=
 
-.PHONY: bench bench-plugin
+.PHONY: bench bench-plugin bench-profile
 bench-plugin: $(COUNT_SO)
 
 # Loaded into QEMU, so it is the host's, whatever the guests are.
@@ -13,3 +13,7 @@ $(COUNT_SO): tests/bench/count.c tests/bench/qemu_plugin.h guests/lib/mark.h
 
 bench: kernel guests bench-plugin
 	$(Q)$(PYTHON) tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+# Where they go, function by function: make bench-profile BENCH_ARGS="cpuid switch"
+bench-profile: kernel guests bench-plugin
+	$(Q)$(PYTHON) tests/bench/profile.py --build $(BUILD) $(BENCH_ARGS)

@@ -133,6 +133,17 @@ static void add_to_row(int number)
     row.last = now;
 }
 
+/* Who spins has the processor: between the last of one side and the first of the other lies one switch. */
+static void on_side(int number)
+{
+    static int before;
+
+    if (before != 0 && before != number)
+        end_try();
+    before = number;
+    begin_try();
+}
+
 static void on_mark(unsigned int vcpu, void *data)
 {
     int number = (int)(intptr_t)data;
@@ -150,6 +161,10 @@ static void on_mark(unsigned int vcpu, void *data)
         break;
     case MARK_FORGET:
         forget();
+        break;
+    case MARK_SIDE_A:
+    case MARK_SIDE_B:
+        on_side(number);
         break;
     default:
         add_to_row(number);
@@ -205,6 +220,8 @@ static void on_end(qemu_plugin_id_t id, void *data)
 {
     (void)id;
     (void)data;
+    if (ntries > 0)
+        write_result();
     write_row();
     fprintf(out, "end");
     write_counts(&now);

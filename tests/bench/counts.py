@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 
 # guests/lib/mark.h
-READY, DONE, SIDE_A, SIDE_B, USER = 5, 6, 7, 8, 9
+READY, DONE, USER = 5, 6, 9
 
 
 @dataclass

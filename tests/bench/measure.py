@@ -1,51 +1,41 @@
-"""The measurements of Escapement; each boots one machine and returns {figure's name: value}."""
-from statistics import median
-
-from counts import DONE, READY, SIDE_A, SIDE_B
+"""The measurements of Escapement; each boots one machine."""
+from counts import DONE, READY
 from machine import Failed, Machine, bench_vm, results
 
 
-def trips(build, tries=501):
-    text, _ = Machine(build, "trips").boot([bench_vm(build, "b", f"tries={tries}")])
-    return {name: values[0] for name, values in results(text).items()}
+def trips(build, only="", settings="", tries=501, profile=False):
+    """[(name, median by the guest's clock, Result)]: round trips and deliveries, all or one."""
+    words = f"tries={tries}" + (f" only={only}" if only else "")
+    text, log = Machine(build, "trips" + only + settings).boot([bench_vm(build, "b", words, settings)], profile=profile)
+    found = results(text)
+    if not found or len(found) != len(log.results):
+        raise Failed(f"{len(found)} results on the serial line, {len(log.results)} counted: {only or 'trips'}")
+    return [(name, values[0], result) for (name, values), result in zip(found.items(), log.results)]
 
 
-def strict(build, tries=501):
-    """Every RDTSC exits and is answered from apparent time: a read through the coordinator, and nothing besides."""
-    text, _ = Machine(build, "strict").boot([bench_vm(build, "b", f"only=rdtsc tries={tries}", "time=strict")])
-    return {"rdtsc-strict": results(text)["rdtsc"][0]}
+def switch(build, profile=False):
+    """The hypervisor's instructions from the last mark of one spinning guest to the first of the other."""
+    vms = [bench_vm(build, f"spin{side}", f"mode=spin side={side} rounds=2500") for side in "ab"]
+    _, log = Machine(build, "switch").boot(vms, append="slice=1ms", profile=profile)
+    if not log.results or log.results[-1].tries < 50:
+        raise Failed("too few switches were seen")
+    return log.results[-1]
 
 
-def switch_costs(marks):
-    """The hypervisor's instructions from the last round of one spinning guest to the first of the other."""
-    sides = [m for m in marks if m.number in (SIDE_A, SIDE_B)]
-    return [(b.first - a.last) for a, b in zip(sides, sides[1:])]
-
-
-def switch(build):
-    vms = [bench_vm(build, f"spin{side}", f"mode=spin side={side} rounds=30000000") for side in "ab"]
-    _, log = Machine(build, "switch").boot(vms, append="slice=1ms")
-    costs = [c.host for c in switch_costs(log.marks)]
-    if len(costs) < 20:
-        raise Failed(f"only {len(costs)} switches were seen")
-    return {"switch": median(costs)}
-
-
-def window(marks, guests):
-    """From the moment when the last guest works to the first that has finished."""
-    ready = [m for m in marks if m.number == READY]
-    done = [m for m in marks if m.number == DONE]
-    if sum(m.times for m in ready) != guests or not done:
-        raise Failed(f"{sum(m.times for m in ready)} of {guests} guests began, {len(done)} ended")
-    counts = done[0].first - ready[-1].last
-    if counts.host <= 0 or done[0].first.total < ready[-1].last.total:
-        raise Failed("one guest had ended before all had begun: give them more ticks")
-    return counts
-
-
-def share(build, guests, ticks):
-    """The hypervisor's part of all instructions while so many guests work, each with a 1 kHz tick."""
+def share(build, guests, ticks=400, profile=False):
+    """Counts while so many guests work, each with a 1 kHz tick: from the moment when the last of them is ready to when
+    the first has finished."""
     vms = [bench_vm(build, f"busy{i}", f"mode=busy ticks={ticks}") for i in range(guests)]
-    _, log = Machine(build, f"share-{guests}").boot(vms, append="slice=10ms")
-    counts = window(log.marks, guests)
-    return {f"share-{guests}": 100 * (counts.total - counts.guest) / counts.total}
+    _, log = Machine(build, f"share-{guests}").boot(vms, append="slice=10ms", profile=profile)
+    ready = [m for m in log.marks if m.number == READY]
+    done = [m for m in log.marks if m.number == DONE]
+    if sum(m.times for m in ready) != guests or not log.results:
+        raise Failed(f"{sum(m.times for m in ready)} of {guests} guests began")
+    if done[0].first.total < ready[-1].last.total:
+        raise Failed("one guest had ended before all had begun: give them more ticks")
+    return log.results[0]
+
+
+def percent(result):
+    """What is not the guests' own, of all."""
+    return 100 * (1 - result.median.guest / result.median.total)
