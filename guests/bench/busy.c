@@ -60,4 +60,5 @@ void bench_spin(uint64_t rounds, bool other)
             MARK(MARK_SIDE_A);
         }
     }
+    MARK(MARK_RESULT); /* the first's, with the other still there */
 }

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""What Escapement costs, in instructions, on QEMU's SVM: a table, and BUILD/bench/bench.json.
+"""What Escapement costs, in instructions, on QEMU's SVM: a table on the terminal, and BUILD/bench/*.json.
 
-    tests/bench/run.py [--build DIR] [--filter REGEX]"""
+    tests/bench/run.py [--build DIR] [--filter REGEX] [--peers]
+
+With --peers KVM's figures stand beside ours, and BUILD/bench/peers.svg is drawn."""
 import argparse
-import json
 import os
 import re
 import sys
@@ -15,10 +16,12 @@ sys.dont_write_bytecode = True
 
 import figures  # noqa: E402
 import measure  # noqa: E402
+import peers  # noqa: E402
+import report  # noqa: E402
 from machine import Failed  # noqa: E402
 
 
-def steps(build):
+def our_steps(build):
     """(name, function that gives {figure: value}): the names are for --filter and for the progress lines."""
     yield "trips", lambda: {name: value for name, value, _ in measure.trips(build)}
     # Every RDTSC exits and is answered from apparent time: a read through the coordinator, and nothing besides.
@@ -28,44 +31,48 @@ def steps(build):
         yield figure.name, lambda n=n, figure=figure: {figure.name: measure.percent(measure.share(build, n))}
 
 
-def table(values):
-    lines = [f"{'':34} {'measured':>12} {'budget':>9}"]
-    for figure in figures.ALL:
-        if figure.name in values:
-            value = values[figure.name]
-            lines.append(f"{figure.title:34} {figures.shown(figure, value):>12} {figures.shown_budget(figure):>9} "
-                         f"{figures.mark(figure, value)}".rstrip())
-    return "\n".join(lines)
+def timed(name, step):
+    start = time.monotonic()
+    print(f"bench: {name} ...", end="", file=sys.stderr, flush=True)
+    values = step()
+    print(f" {time.monotonic() - start:.1f} s", file=sys.stderr)
+    return values
 
 
-def as_json(values):
-    return {f.name: {"title": f.title, "unit": "%" if f.percent else "instructions", "value": values[f.name],
-                     "budget": f.budget, "mark": figures.mark(f, values[f.name]) or None}
-            for f in figures.ALL if f.name in values}
+def ours(build, pattern):
+    values = {}
+    for name, step in our_steps(build):
+        if re.search(pattern, name):
+            values.update(timed(name, step))
+    return values
+
+
+def columns(args):
+    found = [("Escapement", ours(args.build, args.filter))]
+    for number, (name, words) in enumerate(peers.COLUMNS if args.peers else []):
+        found.append((name, timed(name, lambda n=number, w=words: peers.measure(args.build, f"peer{n}", w))))
+    return found
 
 
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build", metavar="DIR")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only these boots: trips, rdtsc-strict, switch, share-N")
+    parser.add_argument("--peers", action="store_true", help="KVM on the same emulator beside ours")
     args = parser.parse_args(argv)
-    values = {}
-    for name, step in steps(args.build):
-        if not re.search(args.filter, name):
-            continue
-        start = time.monotonic()
-        print(f"bench: {name} ...", end="", file=sys.stderr, flush=True)
-        try:
-            values.update(step())
-        except (Failed, OSError) as error:
-            print(f" failed: {error}", file=sys.stderr)
-            return 1
-        print(f" {time.monotonic() - start:.1f} s", file=sys.stderr)
+    try:
+        found = columns(args)
+    except (Failed, OSError) as error:
+        print(f"\nbench: {error}", file=sys.stderr)
+        return 1
     print("Instructions on QEMU's SVM, -icount shift=0; medians.")
-    print(table(values))
-    with open(f"{args.build}/bench/bench.json", "w", encoding="utf-8") as file:
-        json.dump(as_json(values), file, indent=1)
-        file.write("\n")
+    print(report.table(found))
+    path = f"{args.build}/bench/{'peers' if args.peers else 'bench'}"
+    report.write_json(path + ".json", found)
+    if args.peers:
+        with open(path + ".svg", "w", encoding="utf-8") as file:
+            file.write(report.svg(found))
+        print(f"Picture: {path}.svg")
     return 0
 
 
