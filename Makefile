@@ -47,7 +47,7 @@ SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 all:
 
-.PHONY: all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug debian bench-guest
+.PHONY: all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug debian
 all: kernel guests timesim
 
 # ---- the kernel ------------------------------------------------------------------------------------------------
@@ -127,6 +127,7 @@ golden: timesim
 
 -include guests/guests.mk
 -include tests/boot/boot.mk
+-include tests/bench/bench.mk
 
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -149,12 +150,10 @@ help:
 	@echo 'make              the kernel, timesim and our guests, into build/'
 	@echo 'make unit | golden | lint | boot-test    one phase; boot-test BOOT_ARGS="--filter NAME"'
 	@echo 'make debug        the kernel with its assertions, into build/debug/'
-	@echo 'make bench-guest  costs of a round trip, as the bench guest measures them'
+	@echo 'make bench        costs to the instruction, beside their budgets (QEMU); BENCH_ARGS="--filter trips"'
+	@echo 'make bench-profile    where they go, by function; BENCH_ARGS="cpuid switch [--lines]"'
 	@echo 'make format       clang-format on all of our files'
 	@echo 'CROSS_COMPILE=x86_64-linux-gnu-, CC=clang, DEBUG=1, V=1, BUILD=dir'
-
-bench-guest: kernel guests
-	tools/run --vm "bench $(BUILD)/guests/bench.elf mem=16M"
 
 clean:
 	rm -rf $(BUILD)

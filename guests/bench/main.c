@@ -1,13 +1,15 @@
-/* What one round trip out of the guest and back costs, in ticks of the guest's TSC: the median, the smallest
- * and the largest of many. Under an emulator that counts instructions these are instructions, exactly. */
-#include "guests/lib/io.h"
+/* Words: mode=trips|busy|spin only=NAME tries=N (trips), ticks=N count=N (busy), rounds=N side=a|b (spin). */
+#include "guests/bench/bench.h"
+
 #include "guests/lib/multiboot.h"
 #include "guests/lib/power.h"
 #include "guests/lib/print.h"
+#include "guests/lib/string.h"
 
-#define TRIES 1001
-
-static uint64_t samples[TRIES];
+bool bench_wanted(const struct bench_run *run, const char *name)
+{
+    return run->length == 0 || (strlen(name) == run->length && memcmp(name, run->only, run->length) == 0);
+}
 
 static void sort(uint64_t *v, unsigned int n)
 {
@@ -22,62 +24,50 @@ static void sort(uint64_t *v, unsigned int n)
     }
 }
 
-static void nothing(void)
+uint64_t bench_median(uint64_t *samples, unsigned int n)
 {
+    sort(samples, n);
+    return samples[n / 2];
 }
 
-static void do_cpuid(void)
+void bench_result(const char *name, uint64_t *samples, unsigned int n, uint64_t base)
 {
-    (void)cpuid(0, 0);
-}
+    MARK(MARK_RESULT);
 
-static void pic_out(void)
-{
-    outb(0x21, 0xff);
-}
+    uint64_t median = bench_median(samples, n);
 
-static void pm_timer(void)
-{
-    (void)inl(0x608);
-}
-
-static void pit_read(void)
-{
-    (void)inb(0x40);
-}
-
-static void port61(void)
-{
-    (void)inb(0x61);
-}
-
-static const struct {
-    const char *name;
-    void (*run)(void);
-} cases[] = {
-    {"rdtsc", nothing},     {"cpuid", do_cpuid}, {"pic-out", pic_out},
-    {"pm-timer", pm_timer}, {"pit", pit_read},   {"port61", port61},
-};
-
-/* The cost of reading the clock is in every sample; the first case shows it alone. */
-static void measure(unsigned int n)
-{
-    for (unsigned int i = 0; i < TRIES; i++) {
-        uint64_t start = rdtsc();
-
-        cases[n].run();
-        samples[i] = rdtsc() - start;
-    }
-    sort(samples, TRIES);
-    printf("bench: %s median=%lu min=%lu max=%lu\n", cases[n].name, (unsigned long)samples[TRIES / 2],
-           (unsigned long)samples[0], (unsigned long)samples[TRIES - 1]);
+    printf("bench: %s median=%ld min=%ld max=%ld tries=%u\n", name, (long)(median - base),
+           (long)(samples[0] - base), (long)(samples[n - 1] - base), n);
 }
 
 int guest_main(uint64_t magic, uint64_t info)
 {
-    guest_init(magic, info);
-    for (unsigned int n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
-        measure(n);
+    static const char *const names[] = {"mode", "only", "tries", "ticks", "count", "rounds", "side", NULL};
+    const char *words = multiboot_cmdline(guest_init(magic, info));
+    bool bad = !words_check(words, names);
+    uint64_t tries = word_number(words, "tries", 501, &bad), ticks = word_number(words, "ticks", 1000, &bad);
+    uint64_t count = word_number(words, "count", 1000000, &bad);
+    uint64_t rounds = word_number(words, "rounds", 1000, &bad);
+    struct bench_run run = {"", 0, (unsigned int)tries};
+    size_t length = 0;
+    const char *only = word_find(words, "only", &length);
+
+    if (bad || tries == 0 || tries > BENCH_MAX_TRIES || count < 1000 || count > UINT32_MAX) {
+        printf("bench: FAIL unusable words: %s\n", words);
+        return EXIT_FAIL;
     }
+    if (only != NULL) {
+        run.only = only;
+        run.length = (unsigned int)length;
+    }
+    if (word_is(words, "mode", "busy")) {
+        bench_busy(ticks, (uint32_t)count);
+    } else if (word_is(words, "mode", "spin")) {
+        bench_spin(rounds, word_is(words, "side", "b"));
+    } else {
+        bench_trips(&run);
+        bench_delivery(&run);
+    }
+    printf("bench: done\n");
     return EXIT_OK;
 }

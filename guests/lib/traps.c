@@ -30,16 +30,19 @@ static trap_handler handlers[256];
 /* Where to go on after a #GP in the safe MSR accessors; 0 outside them. */
 static volatile uint64_t fixup;
 
+static void set_gate(uint8_t vector, uint64_t offset)
+{
+    idt[vector] = (struct gate){(uint16_t)offset,         CODE_SELECTOR,
+                                GATE_INTERRUPT,           (uint16_t)(offset >> 16),
+                                (uint32_t)(offset >> 32), 0};
+}
+
 void traps_init(void)
 {
     struct idt_pointer pointer = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
 
     for (unsigned int i = 0; i < 256; i++) {
-        uint64_t offset = trap_entries[i];
-
-        idt[i] = (struct gate){(uint16_t)offset,         CODE_SELECTOR,
-                               GATE_INTERRUPT,           (uint16_t)(offset >> 16),
-                               (uint32_t)(offset >> 32), 0};
+        set_gate((uint8_t)i, trap_entries[i]);
     }
     __asm__ volatile("lidt %0" : : "m"(pointer));
 }
@@ -47,6 +50,11 @@ void traps_init(void)
 void traps_set(uint8_t vector, trap_handler handler)
 {
     handlers[vector] = handler;
+}
+
+void traps_gate(uint8_t vector, const void *entry)
+{
+    set_gate(vector, (uint64_t)(uintptr_t)entry);
 }
 
 void trap_dispatch(struct trap_frame *frame)

@@ -20,6 +20,8 @@ typedef void (*trap_handler)(struct trap_frame *frame);
 /* Loads the IDT. A vector without a handler prints its frame and ends the machine with EXIT_TRAP. */
 void traps_init(void);
 void traps_set(uint8_t vector, trap_handler handler);
+/* The processor itself goes to `entry`, which ends in IRETQ: for whoever must be the first instruction. */
+void traps_gate(uint8_t vector, const void *entry);
 
 /* RDMSR, WRMSR that answer false where the processor raised #GP. */
 bool rdmsr_safe(uint32_t msr, uint64_t *value);

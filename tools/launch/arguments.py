@@ -110,6 +110,7 @@ def _parser():
     add("--module", dest="lines", type=parse_module, action="extend", metavar="LINE", help='"FILE WORDS": a module line as in grub.cfg')
     add("--empty", action="store_true", help="boot without any VM")
     add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
+    add("--plugin", metavar="FILE[,ARG=VALUE]...", help="qemu: load a plug-in (tests/bench/count.c is one)")
     add("--gdb", action="store_true", help="qemu: wait for gdb on port 1234")
     return parser
 

@@ -23,7 +23,8 @@ def initrd_argument(modules, directory):
     return ",".join(parts)
 
 
-def command(args, directory, interactive):
+def machine(args, interactive):
+    """The machine without what it boots; deterministic, time counted in instructions, unless --realtime or kvm."""
     kvm = args.on == "kvm"
     model = args.cpu or ("host" if kvm else "qemu64,+npt")
     line = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-monitor", "none",
@@ -32,9 +33,15 @@ def command(args, directory, interactive):
     if not kvm and not args.realtime:
         line += ["-icount", f"shift=0,sleep={'on' if interactive else 'off'}", "-rtc", f"base={DATE},clock=vm",
                  "-seed", "1"]
+    if args.plugin:
+        line += ["-plugin", args.plugin]
     if args.gdb:
         line += ["-s", "-S"]
-    line += ["-kernel", args.kernel]
+    return line
+
+
+def command(args, directory, interactive):
+    line = [*machine(args, interactive), "-kernel", args.kernel]
     if args.append:
         line += ["-append", args.append]
     if args.modules:

@@ -1,0 +1,36 @@
+# What it costs, counted to the instruction. Included by the top Makefile.
+COUNT_SO   := $(BUILD)/bench/count.so
+BENCH_ARGS ?=
+
+.PHONY: bench bench-plugin bench-profile bench-peers
+bench-plugin: $(COUNT_SO)
+
+# Loaded into QEMU, so it is the host's, whatever the guests are.
+$(COUNT_SO): tests/bench/count.c tests/bench/qemu_plugin.h guests/lib/mark.h
+	@mkdir -p $(@D)
+	$(say) HOSTCC $@
+	$(Q)$(HOSTCC) $(STD) -O2 -fPIC -shared -o $@ $<
+
+bench: kernel guests bench-plugin
+	$(Q)$(PYTHON) tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+# Where they go, function by function: make bench-profile BENCH_ARGS="cpuid switch"
+bench-profile: kernel guests bench-plugin
+	$(Q)$(PYTHON) tests/bench/profile.py --build $(BUILD) $(BENCH_ARGS)
+
+# The same for KVM: Debian's kernel on the same QEMU, with a small user space of ours.
+PEER_IMG := $(BUILD)/bench/peer.img
+PEER_VMM := $(BUILD)/bench/peer_vmm
+
+$(PEER_VMM): tests/bench/peer_vmm.c
+	@mkdir -p $(@D)
+	$(say) CC $@
+	$(Q)$(CC) $(STD) -D_GNU_SOURCE -O2 -static -o $@ $<
+
+# Without Debian's kernel there is nothing to boot, and tests/bench/linux.py says so.
+$(PEER_IMG): tests/bench/peer_init $(PEER_VMM) $(BUILD)/guests/bench.elf debian
+	$(Q)[ ! -d $(DEBIAN)/modules ] || \
+		tools/mkinitramfs $@ tests/bench/peer_init $(PEER_VMM) $(BUILD)/guests/bench.elf $(DEBIAN)/modules/*.ko
+
+bench-peers: kernel guests bench-plugin $(PEER_IMG)
+	$(Q)$(PYTHON) tests/bench/run.py --build $(BUILD) --peers $(BENCH_ARGS)
