@@ -40,6 +40,9 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
         return at_n;
     }
     whole = end.whole - t->rt_l; /* RT_L <= rt <= end.whole */
+    if (end.num == 0 && whole == distance) {
+        return t->at_l + passed; /* slope one, the usual case: no division */
+    }
     if (end.num == 0) {
         return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
     }

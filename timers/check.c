@@ -23,6 +23,17 @@ static const char *check_queue(const struct vtime *t)
     return NULL;
 }
 
+static bool counts_hold(const struct vtime *t)
+{
+    unsigned int running = 0, ready = 0;
+
+    for (unsigned int i = 0; i < VT_MAX_CPUS; i++) {
+        running += t->cpu[i].state == VT_CPU_RUNNING;
+        ready += t->cpu[i].state == VT_CPU_READY;
+    }
+    return running == t->running && ready == t->ready;
+}
+
 static const char *check_clocks(const struct vtime *t)
 {
     if (t->rt_l > vt_rt(t) || t->rt_c < t->account.start || vtime_peek(t) < t->at_l) {
@@ -30,6 +41,9 @@ static const char *check_clocks(const struct vtime *t)
     }
     if (t->nrt_p - t->at_p != t->account.start + t->account.paused) {
         return "the normal real times lost their offset";
+    }
+    if (!counts_hold(t) || (t->gate_known && t->gates != 0 && !progress_gate_holds(t))) {
+        return "vCPUs or gates miscounted";
     }
     if (t->moving && t->paused) {
         return "a paused VM runs";

@@ -106,6 +106,7 @@ static void deliver_instant(struct vtime *t, rt_t rt, at_t at, enum vt_mode mode
         deliver_entry(t, timer, rt, mode, late);
     }
     t->in_event = false;
+    progress_changed(t);
     vt_decide(t, rt, false);
 }
 
@@ -194,8 +195,9 @@ void vtime_latch(struct vtime *t, rt_t now)
 
 void vtime_deliver(struct vtime *t, rt_t now)
 {
-    uint64_t offset;
-    bool on_line = vtime_line(t, &offset);
+    /* What was foreseen holds up to its end, where the line ends too. */
+    uint64_t offset = t->outlook.offset;
+    bool on_line = t->outlook.until != 0 ? t->outlook.line : vtime_line(t, &offset);
     unsigned int instants = 0;
 
     vt_changed(t);

@@ -60,6 +60,12 @@ void progress_leap(struct vtime *t);
  * them at every read would cost more than all the rest of it. */
 void progress_settle(struct vtime *t);
 
+/* The gates have changed, or the state of a vCPU, or whether AT runs. */
+void progress_changed(struct vtime *t);
+
+/* For vtime_check(): what progress_gate() keeps is what it would find. */
+bool progress_gate_holds(const struct vtime *t);
+
 /* The RT from which minimum progress ([0111]) allows the next event; 0 or past: already. RT_NEVER: it takes a
  * change of some vCPU's state first. */
 rt_t progress_gate(const struct vtime *t);

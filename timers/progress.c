@@ -1,8 +1,8 @@
 /* Minimum progress ([0111]) and acknowledgement (DESIGN.md 2.6, 2.11): the gates before the next event. They
  * count what the target vCPUs have really executed, from the real moment of the delivery; a vCPU that is
  * halted, or waits for SIPI, has made its progress; one that has no processor while others of its VM run is
- * waited for during one scheduler round at most. Nothing is stored but marks on clocks, so every answer is
- * computed anew from the present run states. */
+ * waited for during one scheduler round at most. What is stored are marks on clocks; when the gates open
+ * follows from the present run states, and is kept while none of them changes. */
 #include "timers/internal.h"
 #include "timers/muldiv.h"
 
@@ -83,6 +83,7 @@ void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
     timer->last.moved = progress_moved(t);
     timer->last.losses = t->losses;
     close_gate(t, timer->vcpu, timer->progress);
+    t->gate_known = false;
 }
 
 void progress_leap(struct vtime *t)
@@ -90,6 +91,7 @@ void progress_leap(struct vtime *t)
     for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
         close_gate(t, cpu, t->policy.progress);
     }
+    t->gate_known = false;
 }
 
 static unsigned int lowest(unsigned int bits)
@@ -99,6 +101,9 @@ static unsigned int lowest(unsigned int bits)
 
 void progress_settle(struct vtime *t)
 {
+    if (t->gates == 0 || (t->gate_known && t->gate > t->rt_c && (t->gates & (t->gates - 1)) == 0)) {
+        return; /* none, or one alone that is still closed */
+    }
     for (unsigned int left = t->gates; left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);
         rt_t open = gate_opens(t, cpu);
@@ -108,9 +113,10 @@ void progress_settle(struct vtime *t)
             t->gates &= ~(1u << cpu);
         }
     }
+    progress_changed(t);
 }
 
-rt_t progress_gate(const struct vtime *t)
+static rt_t last_to_open(const struct vtime *t)
 {
     rt_t gate = 0;
 
@@ -121,6 +127,28 @@ rt_t progress_gate(const struct vtime *t)
         gate = open > gate ? open : gate;
     }
     return gate;
+}
+
+rt_t progress_gate(const struct vtime *t)
+{
+    if (t->gates == 0) {
+        return 0;
+    }
+    return t->gate_known ? t->gate : last_to_open(t);
+}
+
+bool progress_gate_holds(const struct vtime *t)
+{
+    return t->gate == last_to_open(t);
+}
+
+void progress_changed(struct vtime *t)
+{
+    t->gate_known = false;
+    if (t->moving) {
+        t->gate = last_to_open(t);
+        t->gate_known = true;
+    }
 }
 
 /* "Whenever an event is late": the next event itself, by its RT_N; or the previous one was, which leaves the

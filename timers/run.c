@@ -3,23 +3,16 @@
  * time. */
 #include "timers/internal.h"
 
-/* Whether AT runs, with vCPU `cpu` taken to be in `state`. */
-static bool would_move(const struct vtime *t, unsigned int cpu, enum vt_cpu_state state)
+/* Whether AT runs: not while a vCPU wants a processor and none of the VM has one. */
+static bool would_move(const struct vtime *t)
 {
-    bool ready = false;
+    return !t->paused && (t->running != 0 || t->ready == 0);
+}
 
-    if (t->paused) {
-        return false;
-    }
-    for (unsigned int i = 0; i < VT_MAX_CPUS; i++) {
-        enum vt_cpu_state s = i == cpu ? state : t->cpu[i].state;
-
-        if (s == VT_CPU_RUNNING) {
-            return true;
-        }
-        ready = ready || s == VT_CPU_READY;
-    }
-    return !ready;
+static void count(struct vtime *t, enum vt_cpu_state state, int by)
+{
+    t->running += (unsigned int)(state == VT_CPU_RUNNING ? by : 0);
+    t->ready += (unsigned int)(state == VT_CPU_READY ? by : 0);
 }
 
 /* "Losing the processor is an incident too"; with gap=jump it is none. */
@@ -44,6 +37,7 @@ static void resume(struct vtime *t)
     t->moving = true;
     t->moved_since = t->rt_c;
     t->floor = t->rt_c;
+    progress_changed(t);
     if (t->policy.gap == VT_GAP_JUMP) {
         return;
     }
@@ -63,13 +57,16 @@ static void resume(struct vtime *t)
 static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state)
 {
     struct vt_cpu *c = &t->cpu[cpu];
-    bool will_move = would_move(t, cpu, state);
     bool moved = t->moving;
+    bool will_move;
 
     if (c->state == state) {
         return;
     }
     vt_changed(t);
+    count(t, c->state, -1);
+    count(t, state, 1);
+    will_move = would_move(t);
     if (moved && will_move) {
         vt_incident(t); /* the gate, and with it the slope, may change */
     } else if (moved) {
@@ -81,6 +78,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
     if (state == VT_CPU_HALTED || state == VT_CPU_OFF) {
         t->gates &= ~(1u << cpu); /* it is done with its last event */
     }
+    progress_changed(t);
     if (!moved && will_move) {
         resume(t);
     }
@@ -135,6 +133,7 @@ void vtime_pause(struct vtime *t)
     settle_clocks(t, t->rt_c);
     t->paused_at = t->rt_c;
     t->paused = true;
+    progress_changed(t);
 }
 
 void vtime_unpause(struct vtime *t)
@@ -152,7 +151,7 @@ void vtime_unpause(struct vtime *t)
     t->rt_n.whole = t->queue.head != NULL ? t->rt_n.whole + length : t->rt_n.whole;
     t->account.paused += length;
     t->paused = false;
-    if (would_move(t, VT_MAX_CPUS, VT_CPU_OFF)) {
+    if (would_move(t)) {
         resume(t);
     }
 }

@@ -167,6 +167,7 @@ void vtime_init(struct vtime *t, const struct vtime_policy *policy, uint64_t hz,
         .account.start = now,
     };
     t->cpu[0].state = VT_CPU_READY;
+    t->ready = 1;
     t->c = vt_rate_for(policy, 0);
 }
 
@@ -180,6 +181,9 @@ void vtime_shown(struct vtime *t, at_t at)
 {
     const struct vtimer *head = t->queue.head;
 
+    if (at <= t->at_l) {
+        return;
+    }
     vt_changed(t);
     vt_incident(t); /* also where it was not ahead: the guest has seen it */
     if (at <= t->at_l) {

@@ -152,9 +152,12 @@ struct vtime {
     const struct vtimer *head_seen; /* the head that the last decision was about, */
     at_t head_seen_at;              /* and its AT */
 
+    rt_t gate;          /* when the last of the gates opens: */
+    bool gate_known;    /* while the VM runs, and no gate or vCPU changes */
     unsigned int gates; /* bit n: the last event's progress is not known to have been made by cpu[n] */
     struct vt_cpu cpu[VT_MAX_CPUS];
-    bool moving; /* AT is running: a vCPU runs, or all are halted; and not paused */
+    unsigned int running, ready; /* vCPUs in these states */
+    bool moving;                 /* AT is running: a vCPU runs, or all are halted; and not paused */
     bool paused;
     rt_t paused_at;
     uint64_t moved; /* RT during which the VM ran, before moved_since */

@@ -58,9 +58,8 @@ struct guest_segment {
 #define NPT_EXEC  4u
 
 enum inject_result {
-    INJECT_TAKEN,   /* certain to be taken at the next entry: acknowledge it now */
-    INJECT_OFFERED, /* the record of a later exit says irq_taken when it has been */
-    INJECT_WINDOW,  /* cannot be taken now: a window has been asked for */
+    INJECT_TAKEN,  /* certain to be the next that the guest takes: acknowledge it now */
+    INJECT_WINDOW, /* cannot be taken now: a window has been asked for */
 };
 
 struct hv_ops {
@@ -104,7 +103,7 @@ struct hv_ops {
      * event waiting to be injected. */
     bool (*irq_ready)(struct vcpu *vcpu);
     enum inject_result (*inject_irq)(struct vcpu *vcpu, uint8_t vector);
-    /* Takes back an INJECT_OFFERED and a window that was asked for. */
+    /* Takes back a window that was asked for. */
     void (*retract_irq)(struct vcpu *vcpu);
     void (*inject_exception)(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error);
     void (*inject_nmi)(struct vcpu *vcpu); /* at the next entry that can take it */

@@ -28,10 +28,10 @@ struct bus_range {
     bus_write_fn write; /* NULL: writes are dropped */
     void *self;
     const char *name;
-    unsigned int width;      /* widest access that the device takes whole, in bytes; 0: any */
-    const struct vcpu *only; /* answers this vCPU alone (its local APIC's page); NULL: all */
-    bool off;                /* claimed, but not answering now */
-    unsigned int quiet;      /* BUS_QUIET_* */
+    unsigned int width; /* widest access that the device takes whole, in bytes; 0: any */
+    struct vcpu *only;  /* answers this vCPU alone (its local APIC's page); NULL: all */
+    bool off;           /* claimed, but not answering now */
+    unsigned int quiet; /* BUS_QUIET_* */
 };
 
 #define BUS_MAX_PORTS  32

@@ -57,7 +57,6 @@ struct exit_record {
     const char *raw_name; /* the vendor's name of the reason, for dumps */
     uint8_t insn_len; /* length of the exiting instruction, 0 if the processor does not tell: then common code
                        * decodes it before anybody asks (vmm/exit_insn.h) */
-    bool irq_taken;   /* an interrupt offered by inject_irq() and not taken at once has been taken now */
     uint64_t cr3;     /* with insn_len 0 and EXIT_MMIO only: which address space the instruction is in */
     union {
         struct {

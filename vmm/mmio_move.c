@@ -6,18 +6,18 @@
 #include "vmm/string.h"
 #include "vmm/vm.h"
 
-static struct mmio_move *slot(struct vcpu *vcpu)
+static inline struct mmio_move *slot(struct vcpu *vcpu)
 {
     uint64_t rip = vcpu->regs.rip;
 
     return &vcpu->mmio_moves[(rip ^ rip >> 4) % MMIO_MOVES];
 }
 
-static uint64_t first_bytes(const uint8_t *code)
+static uint64_t eight_bytes(const uint8_t *code)
 {
     uint64_t bytes;
 
-    memcpy(&bytes, code, sizeof(bytes));
+    __builtin_memcpy(&bytes, code, sizeof(bytes)); /* one instruction, no call */
     return bytes;
 }
 
@@ -26,7 +26,8 @@ static bool holds(const struct mmio_move *m, const struct vcpu *vcpu, const stru
     if (exit->u.mmio.fetch || exit->u.mmio.in_walk)
         return false;
     return m->rip == vcpu->regs.rip && m->cr3 == exit->cr3 && m->code && m->write == exit->u.mmio.write &&
-           m->code_attr == exit->u.mmio.code_attr && (first_bytes(m->code) & m->mask) == m->bytes;
+           m->code_attr == exit->u.mmio.code_attr && (eight_bytes(m->code) & m->mask[0]) == m->bytes[0] &&
+           (eight_bytes(m->code + 8) & m->mask[1]) == m->bytes[1];
 }
 
 /* The processor has checked segment, page and rights before it found that no memory is there (SDM vol. 3,
@@ -57,16 +58,19 @@ void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const
     bool immediate = other.kind == OPERAND_IMM;
 
     m->code = NULL;
-    if (insn->op != OP_MOV || insn->size != 4 || insn->length > sizeof(m->bytes) ||
-        (!immediate && other.kind != OPERAND_REG) || write != exit->u.mmio.write)
+    if (insn->op != OP_MOV || insn->size != 4 || (!immediate && other.kind != OPERAND_REG) ||
+        write != exit->u.mmio.write)
         return;
     m->code = insn_code(vcpu, sizeof(m->bytes));
     if (!m->code)
         return;
     m->rip = vcpu->regs.rip;
     m->cr3 = exit->cr3;
-    m->mask = UINT64_MAX >> (64 - 8 * insn->length);
-    m->bytes = first_bytes(m->code) & m->mask;
+    for (unsigned int i = 0; i < 2; i++) {
+        unsigned int n = insn->length > 8 * i ? insn->length - 8 * i : 0;
+        m->mask[i] = n >= 8 ? UINT64_MAX : (1ull << 8 * n) - 1;
+        m->bytes[i] = eight_bytes(m->code + 8 * i) & m->mask[i];
+    }
     m->code_attr = exit->u.mmio.code_attr;
     m->length = insn->length;
     m->write = write;

@@ -16,17 +16,18 @@ struct insn;
  * what they were. */
 struct mmio_move {
     uint64_t rip, cr3;
-    const uint8_t *code; /* in the guest's RAM, eight bytes at least; NULL: no entry */
-    uint64_t bytes;      /* the first eight, those that count: */
-    uint64_t mask;
+    const uint8_t *code; /* in the guest's RAM, sixteen bytes at least; NULL: no entry */
+    uint64_t bytes[2];   /* the first sixteen, those that count: */
+    uint64_t mask[2];
     uint16_t code_attr; /* of CS: the same bytes are another instruction in another mode */
     uint8_t length;
     bool write;
     bool immediate; /* what is written: imm, or gpr */
     uint8_t gpr;
     uint32_t imm;
-    uint64_t pad; /* an index is a shift */
+    uint32_t pad[14]; /* an index is a shift */
 };
+_Static_assert(sizeof(struct mmio_move) == 128, "an index is a shift");
 
 /* Carries out the instruction of a nested page fault if it is a move met before. False: it is not, and
  * nothing has been done. */

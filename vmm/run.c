@@ -60,44 +60,27 @@ static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum ru
     return true;
 }
 
-/* Takes back what the backend was given at an earlier entry: the controllers decide anew each time. */
-static void retract(struct vcpu *vcpu)
-{
-    if (vcpu->irq.offered || vcpu->irq.window)
-        hv->retract_irq(vcpu);
-    vcpu->irq = (struct vcpu_irq){0};
-}
-
+/* Interrupts are collected once, here; the controllers decide anew each time. Acknowledging comes before the
+ * next deadline is asked for: it opens the gate of the timer whose interrupt it is (DESIGN.md 2.6). */
 static void offer(struct vcpu *vcpu)
 {
     bool from_pic;
     int vector = platform_pending(vcpu, &from_pic);
 
-    if (vector < 0)
-        return;
-    switch (hv->inject_irq(vcpu, (uint8_t)vector)) {
-    case INJECT_TAKEN:
+    if (vector >= 0 && hv->inject_irq(vcpu, (uint8_t)vector) == INJECT_TAKEN) {
         platform_acknowledge(vcpu, from_pic);
         /* A second one waits behind it: this asks for a window. It cannot be taken before the first. */
         vector = platform_pending(vcpu, &from_pic);
         if (vector >= 0)
-            vcpu->irq.window = hv->inject_irq(vcpu, (uint8_t)vector) == INJECT_WINDOW;
-        break;
-    case INJECT_OFFERED:
-        vcpu->irq.offered = true;
-        vcpu->irq.from_pic = from_pic;
-        break;
-    case INJECT_WINDOW:
-        vcpu->irq.window = true;
-        break;
+            hv->inject_irq(vcpu, (uint8_t)vector);
     }
+    vcpu->irq_window = vector >= 0;
 }
 
-/* Interrupts are collected once, here. Acknowledging comes before the next deadline is asked for: it opens
- * the gate of the timer whose interrupt it is (DESIGN.md 2.6). */
 static void collect(struct vcpu *vcpu)
 {
-    retract(vcpu);
+    if (vcpu->irq_window)
+        hv->retract_irq(vcpu);
     if (vcpu->nmi_pending) {
         vcpu->nmi_pending = false;
         hv->inject_nmi(vcpu);
@@ -140,16 +123,10 @@ static void note_overshoot(struct vcpu *vcpu, uint64_t now)
 static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
 {
     struct exit_record exit;
-    bool late, taken;
+    bool late;
 
     hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
-    /* Before anything else can come in between and be acknowledged in its place. */
-    taken = exit.irq_taken && vcpu->irq.offered;
-    if (taken) {
-        platform_acknowledge(vcpu, vcpu->irq.from_pic);
-        vcpu->irq.offered = false;
-    }
     *now = host_now();
     advance(vcpu->vm, *now);
     late = *now >= deadline;
@@ -159,7 +136,7 @@ static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
     if (vcpu->trace_exits && exit.kind != EXIT_INTERRUPT)
         trace_exit(vcpu, &exit);
     dispatch_exit(vcpu, &exit);
-    return vcpu->quiet && !late && !taken;
+    return vcpu->quiet && !late;
 }
 
 /* Enters the guest until `deadline` at the latest, and again after quiet exits. Returns RT after the last. */

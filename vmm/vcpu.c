@@ -36,7 +36,7 @@ void vcpu_reset(struct vcpu *vcpu)
 {
     memset(&vcpu->regs, 0, sizeof(vcpu->regs));
     vcpu->nmi_pending = false;
-    vcpu->irq = (struct vcpu_irq){0};
+    vcpu->irq_window = false;
     hv->vcpu_reset(vcpu);
     vcpu->free_tsc = (struct vcpu_tsc){0};
     hv->set_tsc(vcpu, true, 0); /* vmm/run.c decides at each entry */

@@ -17,6 +17,7 @@
 #include "timers/tsc.h"
 
 struct vm;
+struct bus_range;
 
 /* General registers in the order of their encoding. Loaded and saved at every entry and exit; the layout is
  * known to the backends' entry code (offsets checked there at compile time). */
@@ -53,13 +54,6 @@ enum vcpu_state {
     VCPU_WAIT_SIPI,
 };
 
-/* An interrupt that has been handed to the backend and not yet been taken (vmm/run.c). */
-struct vcpu_irq {
-    bool offered;  /* INJECT_OFFERED */
-    bool window;   /* INJECT_WINDOW */
-    bool from_pic; /* whom an offered one is acknowledged to */
-};
-
 /* How RDTSC is answered (vmm/run.c). */
 struct vcpu_tsc {
     bool free; /* by the hardware: host TSC + offset; else by an exit */
@@ -80,8 +74,8 @@ struct vcpu {
     bool
         quiet; /* the last exit changed nothing that the run loop decides by: interrupt lines and controllers,
                 * armed timers, the TSC's offset, the state of vCPU and VM. The guest may go on at once */
-    bool shadow; /* at the last exit: in the shadow of STI or MOV SS, which the backend holds */
-    struct vcpu_irq irq;
+    bool shadow;     /* at the last exit: in the shadow of STI or MOV SS, which the backend holds */
+    bool irq_window; /* INJECT_WINDOW: the backend tells when an interrupt can be taken */
     struct vcpu_tsc free_tsc;
     bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
     uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
@@ -90,6 +84,7 @@ struct vcpu {
     bool trace_exits;           /* vm setting trace=exits */
     struct cpuid_answer cpuid[CPUID_ANSWERS];
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
+    const struct bus_range *own_mmio;             /* of the VM's bus: this vCPU's alone (vmm/bus.c) */
     struct mmio_move mmio_moves[MMIO_MOVES];      /* (vmm/mmio_move.c) */
 };
 

@@ -197,27 +197,7 @@ static void taken_at_once_is_acknowledged_at_once(void **state)
     run_with_pit(TICK + 5 * MS, RUN_PREEMPTED);
     assert_int_equal(fake->nirqs, 1);
     assert_true(in_service());
-    assert_false(vcpu->irq.offered);
-    assert_false(vcpu->irq.window);
-}
-
-static void offered_is_acknowledged_when_it_was_taken(void **state)
-{
-    struct exit_record taken = {.kind = EXIT_INTERRUPT, .irq_taken = true};
-
-    (void)state;
-    fake->irq_answer = INJECT_OFFERED;
-    run_with_pit(TICK + MS, RUN_PREEMPTED);
-    assert_int_equal(fake->offered, PIT_VECTOR);
-    assert_true(vcpu->irq.offered);
-    assert_false(in_service());
-    push(EXIT_INTERRUPT); /* not yet: taken back and offered again */
-    fake_hv_push(vcpu, &taken);
-    assert_int_equal(vcpu_run(vcpu, TICK + 2 * MS), RUN_PREEMPTED);
-    assert_true(in_service());
-    assert_int_equal(fake->nirqs, 3);
-    assert_int_equal(fake->retracted, 2);
-    assert_false(vcpu->irq.offered);
+    assert_false(vcpu->irq_window);
 }
 
 /* IF clear: a window is asked for; when the guest opens it the interrupt goes in, and the window is taken
@@ -447,7 +427,6 @@ int main(void)
         TEST(rdtsc_runs_free_on_a_line),
         TEST(ticks_are_injected_when_due),
         TEST(taken_at_once_is_acknowledged_at_once),
-        TEST(offered_is_acknowledged_when_it_was_taken),
         TEST(a_window_while_interrupts_are_off),
         TEST(a_second_one_waits_behind_the_first),
         TEST(halted_until_the_next_tick),

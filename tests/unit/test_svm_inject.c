@@ -41,11 +41,11 @@ static uint32_t enter(void)
 }
 
 /* The exit's part in V_IRQ. taken: the guest has taken it. */
-static bool leave(bool taken)
+static void leave(bool taken)
 {
     if (taken)
         vmcb.int_ctl &= ~V_IRQ;
-    return v.virq != VIRQ_FREE && svm_virq_outcome(&v);
+    svm_virq_outcome(&v);
 }
 
 static void redeliver(uint32_t info, uint32_t error)
@@ -55,31 +55,39 @@ static void redeliver(uint32_t info, uint32_t error)
     assert_true(svm_redeliver(&v, false));
 }
 
-static void an_offer_is_taken_when_v_irq_is_clear(void **state)
+/* Never EVENTINJ: QEMU delivers it twice. */
+static void an_interrupt_goes_by_v_irq(void **state)
 {
     (void)state;
     assert_true(svm_irq_ready(&vcpu));
-    assert_int_equal(svm_inject_irq(&vcpu, 0x31), INJECT_OFFERED);
-    assert_int_equal(enter(), 0); /* never EVENTINJ: QEMU delivers it twice */
+    assert_int_equal(svm_inject_irq(&vcpu, 0x31), INJECT_TAKEN);
+    assert_false(svm_irq_ready(&vcpu)); /* one at a time */
+    assert_int_equal(svm_inject_irq(&vcpu, 0x50), INJECT_WINDOW);
+    assert_int_equal(enter(), 0);
     assert_int_equal(vmcb.int_ctl, V_INTR_MASKING | V_IGN_TPR | V_IRQ | 3u << V_INTR_PRIO_SHIFT);
     assert_int_equal(vmcb.int_vector, 0x31);
     assert_int_equal(vmcb.intercepts[0] & INTERCEPT_VINTR, 0);
-    assert_true(leave(true));
+    leave(true);
     assert_int_equal(v.virq, VIRQ_FREE);
-    assert_false(leave(false)); /* once */
+    assert_int_equal(v.events.held_irq, -1);
+    assert_true(svm_irq_ready(&vcpu));
 }
 
-static void an_offer_not_taken_is_retracted(void **state)
+static void an_interrupt_not_taken_comes_again(void **state)
 {
     (void)state;
     svm_inject_irq(&vcpu, 0x31);
     enter();
-    assert_false(leave(false)); /* a host interrupt came first */
+    leave(false); /* a host interrupt came first */
     svm_retract_irq(&vcpu);
-    assert_int_equal(vmcb.int_ctl & V_IRQ, 0);
-    assert_int_equal(v.virq, VIRQ_FREE);
-    assert_int_equal(svm_inject_irq(&vcpu, 0x50), INJECT_OFFERED);
-    assert_int_equal(vmcb.int_vector, 0x50);
+    assert_false(svm_irq_ready(&vcpu));
+    assert_int_equal(svm_inject_irq(&vcpu, 0x50), INJECT_WINDOW);
+    svm_retract_irq(&vcpu);
+    assert_int_equal(enter(), 0);
+    assert_true(vmcb.int_ctl & V_IRQ);
+    assert_int_equal(vmcb.int_vector, 0x31);
+    leave(true);
+    assert_int_equal(svm_inject_irq(&vcpu, 0x50), INJECT_TAKEN);
 }
 
 static void the_processor_is_told_of_changes(void **state)
@@ -88,13 +96,14 @@ static void the_processor_is_told_of_changes(void **state)
     vmcb.clean = CLEAN_ALL;
     svm_inject_irq(&vcpu, 0x31);
     assert_int_equal(vmcb.clean & CLEAN_INTR, 0);
-    vmcb.clean = CLEAN_ALL;
-    svm_retract_irq(&vcpu);
-    assert_int_equal(vmcb.clean & CLEAN_INTR, 0);
+    leave(true);
     vcpu.regs.rflags = 2;
     vmcb.clean = CLEAN_ALL;
     svm_inject_irq(&vcpu, 0x31);
     assert_int_equal(vmcb.clean & (CLEAN_INTR | CLEAN_INTERCEPTS), 0);
+    vmcb.clean = CLEAN_ALL;
+    svm_retract_irq(&vcpu);
+    assert_int_equal(vmcb.clean & CLEAN_INTR, 0);
 }
 
 static void if_and_shadow_ask_for_a_window(void **state)
@@ -110,13 +119,13 @@ static void if_and_shadow_ask_for_a_window(void **state)
     vcpu.regs.rflags = 2 | IF;
     vmcb.int_state = INTERRUPT_SHADOW;
     assert_int_equal(svm_inject_irq(&vcpu, 0x31), INJECT_WINDOW);
-    /* V_IRQ still set at an exit is no offer that was not taken. */
-    assert_false(leave(false));
+    leave(false); /* V_IRQ still set at an exit is no interrupt that was not taken */
+    assert_int_equal(v.events.held_irq, -1);
     svm_irq_window(&v);
     assert_int_equal(v.virq, VIRQ_FREE);
     assert_int_equal(vmcb.intercepts[0] & INTERCEPT_VINTR, 0);
     vmcb.int_state = 0;
-    assert_int_equal(svm_inject_irq(&vcpu, 0x31), INJECT_OFFERED);
+    assert_int_equal(svm_inject_irq(&vcpu, 0x31), INJECT_TAKEN);
 }
 
 static void exceptions_go_first(void **state)
@@ -201,7 +210,7 @@ static void an_interrupted_interrupt_is_held(void **state)
     assert_int_equal(enter(), 0);
     assert_int_equal(v.virq, VIRQ_HELD);
     assert_int_equal(vmcb.int_vector, 0x31);
-    assert_false(leave(false)); /* not taken: kept */
+    leave(false); /* not taken: kept */
     assert_int_equal(v.events.held_irq, 0x31);
     assert_int_equal(vmcb.int_ctl & V_IRQ, 0);
     vcpu.regs.rflags = 2;
@@ -211,9 +220,9 @@ static void an_interrupted_interrupt_is_held(void **state)
     svm_irq_window(&v);
     enter();
     assert_int_equal(v.virq, VIRQ_HELD);
-    assert_false(leave(true)); /* taken, but nothing of common code's to acknowledge */
+    leave(true);
     assert_int_equal(v.events.held_irq, -1);
-    assert_int_equal(svm_inject_irq(&vcpu, 0x40), INJECT_OFFERED);
+    assert_int_equal(svm_inject_irq(&vcpu, 0x40), INJECT_TAKEN);
 }
 
 /* QEMU clears V_IRQ at the end of the delivery and calls the interrupt an exception in EXITINTINFO. */
@@ -222,11 +231,11 @@ static void a_v_irq_that_is_still_set_is_not_delivered_twice(void **state)
     (void)state;
     svm_inject_irq(&vcpu, 0x31);
     enter();
-    assert_false(leave(false));
+    leave(false);
     vmcb.exit_int_info = EVENT_VALID | EVENT_TYPE_FAULT | 0x31;
     assert_true(svm_redeliver(&v, true));
     assert_int_equal(v.events.next.info, 0);
-    assert_int_equal(v.events.held_irq, -1);
+    assert_int_equal(v.events.held_irq, 0x31); /* by V_IRQ again, and only so */
 }
 
 /* QEMU leaves EXITINTINFO as it was, with the valid bit clear. */
@@ -309,8 +318,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        T(an_offer_is_taken_when_v_irq_is_clear),
-        T(an_offer_not_taken_is_retracted),
+        T(an_interrupt_goes_by_v_irq),
+        T(an_interrupt_not_taken_comes_again),
         T(the_processor_is_told_of_changes),
         T(if_and_shadow_ask_for_a_window),
         T(exceptions_go_first),

@@ -157,10 +157,11 @@ const struct svm_code svm_codes[SVM_CODES] = {
 #undef NO_SUCH_INSN
 #undef NEVER_ASKED
 
+const struct svm_code svm_code_npf = {"nested page fault", X_PLAIN, EXIT_MMIO, decode_npf};
+
 const struct svm_code *svm_code_beyond(uint32_t code)
 {
-    static const struct svm_code npf = {"nested page fault", 0, EXIT_MMIO, decode_npf};
     static const struct svm_code invalid = {"invalid guest state", 0, EXIT_ENTRY_FAILED, NULL};
     static const struct svm_code unknown = {"unknown code", 0, EXIT_UNEXPECTED, NULL};
-    return code == CODE_NPF ? &npf : code == CODE_INVALID ? &invalid : &unknown;
+    return code == CODE_NPF ? &svm_code_npf : code == CODE_INVALID ? &invalid : &unknown;
 }

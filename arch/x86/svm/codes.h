@@ -35,6 +35,7 @@ struct svm_code {
 
 #define SVM_CODES 0xa5u
 extern const struct svm_code svm_codes[SVM_CODES]; /* without a name: no such code */
+extern const struct svm_code svm_code_npf;
 const struct svm_code *svm_code_beyond(uint32_t code);
 
 /* The entry of an exit code (its low 32 bits); one named "unknown code", of kind EXIT_UNEXPECTED, for any

@@ -54,12 +54,10 @@ static void special_exit(struct svm_vcpu *v, const struct svm_code *c, struct ex
 }
 
 /* V_IRQ first: whether it was taken decides what an interrupted delivery was. */
-static bool settle_events(struct svm_vcpu *v, struct exit_record *exit)
+static bool settle_events(struct svm_vcpu *v)
 {
-    const bool in_use = v->virq == VIRQ_OFFERED || v->virq == VIRQ_HELD;
-    const bool pending = in_use && (v->vmcb->int_ctl & V_IRQ);
-    if (v->virq != VIRQ_FREE)
-        exit->irq_taken = svm_virq_outcome(v);
+    const bool pending = v->virq == VIRQ_HELD && (v->vmcb->int_ctl & V_IRQ);
+    svm_virq_outcome(v);
     return svm_redeliver(v, pending);
 }
 
@@ -71,7 +69,6 @@ static inline void fill(const struct vmcb *vmcb, const struct svm_code *c, struc
     exit->raw_qualification = vmcb->exit_info1;
     exit->insn_len = insn_length(c, vmcb);
     exit->cr3 = vmcb->cr3;
-    exit->irq_taken = false;
 }
 
 /* Not part of svm_exit_decode, whose registers would have to be saved for it at each exit. */
@@ -82,7 +79,7 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
     fill(vmcb, c, exit);
     if (c->decode)
         c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);
-    if ((v->virq != VIRQ_FREE || (vmcb->exit_int_info & EVENT_VALID)) && settle_events(v, exit) &&
+    if ((v->virq != VIRQ_FREE || (vmcb->exit_int_info & EVENT_VALID)) && settle_events(v) &&
         exit->kind == EXIT_MMIO) {
         /* The IDT, the GDT, the TSS or a stack where no memory is: there is no instruction to emulate. */
         exit->kind = EXIT_UNEXPECTED;
@@ -92,17 +89,26 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
         special_exit(v, c, exit);
 }
 
+/* No event under way? */
+static inline bool undisturbed(struct svm_vcpu *v, const struct vmcb *vmcb)
+{
+    if (vmcb->exit_int_info & EVENT_VALID)
+        return false;
+    if (v->virq == VIRQ_HELD && !(vmcb->int_ctl & V_IRQ))
+        v->virq = VIRQ_FREE; /* taken */
+    return v->virq == VIRQ_FREE;
+}
+
 /* First what the VMCB shows of each exit; then the shortest way for what is most frequent: an instruction's
  * exit, and no event under way. */
 void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
 {
     struct vmcb *vmcb = v->vmcb;
     const uint32_t code = (uint32_t)vmcb->exit_code;
-    const struct svm_code *c = &svm_codes[code < SVM_CODES ? code : 0];
+    const struct svm_code *c = code < SVM_CODES ? &svm_codes[code] : &svm_code_npf;
     vmcb->clean = svm_caps.clean;
     v->vcpu->shadow = vmcb->int_state & INTERRUPT_SHADOW;
-    if (code >= SVM_CODES || !(c->flags & X_PLAIN) || v->virq != VIRQ_FREE ||
-        (vmcb->exit_int_info & EVENT_VALID)) {
+    if ((code >= SVM_CODES && code != CODE_NPF) || !(c->flags & X_PLAIN) || !undisturbed(v, vmcb)) {
         any_exit(v, exit);
         return;
     }

@@ -1,8 +1,9 @@
 /* Events on their way into the guest (arch/x86/events.h). Exceptions and NMIs go by EVENTINJ; external
- * interrupts by V_IRQ, which the guest takes as its first act or not at all: it is only set when nothing but
- * an exit can come before. (EVENTINJ of external interrupts delivers them twice at times in QEMU.) V_IRQ with
- * its intercept is also the window that tells when an interrupt can be taken. The TPR never counts: the
- * virtual interrupt controllers have looked at theirs, which the guest cannot change without an exit. */
+ * interrupts by V_IRQ, which the guest takes as its first act: it is only set when nothing but an exit can
+ * come before, after which it is set again. So it counts as taken when it is set. (EVENTINJ of external
+ * interrupts delivers them twice at times in QEMU.) V_IRQ with its intercept is also the window that tells
+ * when an interrupt can be taken. The TPR never counts: the virtual interrupt controllers have looked at
+ * theirs, which the guest cannot change without an exit. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/svm/svm.h"
 #include "vmm/host.h"
@@ -77,7 +78,7 @@ bool svm_irq_ready(struct vcpu *vcpu)
     struct svm_vcpu *v = svm_of(vcpu);
     if (v->work & WORK_EVENT)
         promote_nmi(v);
-    return interruptible(v) && !v->events.next.info && v->events.held_irq < 0;
+    return interruptible(v) && !v->events.next.info && v->events.held_irq < 0 && v->virq != VIRQ_HELD;
 }
 
 enum inject_result svm_inject_irq(struct vcpu *vcpu, uint8_t vector)
@@ -87,30 +88,27 @@ enum inject_result svm_inject_irq(struct vcpu *vcpu, uint8_t vector)
         open_window(v);
         return INJECT_WINDOW;
     }
-    set_virq(v, VIRQ_OFFERED, vector);
-    return INJECT_OFFERED;
+    set_virq(v, VIRQ_HELD, vector);
+    return INJECT_TAKEN;
 }
 
 void svm_retract_irq(struct vcpu *vcpu)
 {
     struct svm_vcpu *v = svm_of(vcpu);
-    if (v->virq != VIRQ_FREE)
+    if (v->virq == VIRQ_WINDOW)
         free_virq(v);
 }
 
-bool svm_virq_outcome(struct svm_vcpu *v)
+void svm_virq_outcome(struct svm_vcpu *v)
 {
-    const bool pending = (v->vmcb->int_ctl & V_IRQ) != 0;
-    const enum virq use = (enum virq)v->virq;
-    if (use == VIRQ_WINDOW || (use == VIRQ_OFFERED && pending))
-        return false; /* irq_window() or retract_irq() ends it */
-    if (pending) {    /* a held one: again */
+    if (v->virq != VIRQ_HELD)
+        return;                     /* irq_window() or retract_irq() ends a window */
+    if (v->vmcb->int_ctl & V_IRQ) { /* something else came first: again */
         v->events.held_irq = (int16_t)(v->vmcb->int_vector & EVENT_VECTOR);
         v->work |= WORK_EVENT;
         free_virq(v);
     }
     v->virq = VIRQ_FREE;
-    return use == VIRQ_OFFERED;
 }
 
 void svm_irq_window(struct svm_vcpu *v)

@@ -31,9 +31,8 @@ struct svm_vm {
 /* What V_IRQ of the VMCB is used for. One thing at a time. */
 enum virq {
     VIRQ_FREE,
-    VIRQ_WINDOW,  /* with its intercept: tells when the guest can take an interrupt */
-    VIRQ_OFFERED, /* an interrupt that common code acknowledges when it has been taken */
-    VIRQ_HELD,    /* one that has been acknowledged */
+    VIRQ_WINDOW, /* with its intercept: tells when the guest can take an interrupt */
+    VIRQ_HELD,   /* an interrupt, which common code has acknowledged */
 };
 
 /* Is the guest in an NMI handler? The processor does not say (15.20). */
@@ -122,8 +121,8 @@ void svm_inject_event(struct svm_vcpu *v, const struct event *ev);
 /* Just before entry, with WORK_EVENT: what can be injected now goes into the VMCB; for the rest a window is
  * opened. */
 void svm_events_enter(struct svm_vcpu *v);
-/* After an exit, while V_IRQ was in use: what became of it. True: an offered interrupt has been taken. */
-bool svm_virq_outcome(struct svm_vcpu *v);
+/* After an exit, while V_IRQ was in use: what became of it. */
+void svm_virq_outcome(struct svm_vcpu *v);
 /* After an exit: the delivery of an event that it interrupted is done again. virq_pending: V_IRQ is still
  * set. False: none was interrupted. */
 bool svm_redeliver(struct svm_vcpu *v, bool virq_pending);

@@ -91,7 +91,6 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
     exit->raw_name = r->name;
     exit->raw_qualification = r->flags & R_QUALIFICATION ? vmread(VMCS_EXIT_QUALIFICATION) : 0;
     exit->insn_len = r->flags & R_LENGTH ? (uint8_t)vmread(VMCS_EXIT_INSN_LENGTH) : 0;
-    exit->irq_taken = false;
     if (r->decode)
         r->decode(exit, r->flags & R_GPA ? vmread(VMCS_GUEST_PHYSICAL_ADDRESS) : 0, &v->vcpu->regs);
     if (r->kind == EXIT_MMIO) {

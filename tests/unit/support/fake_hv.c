@@ -105,7 +105,6 @@ static void fake_vcpu_reset(struct vcpu *vcpu)
     memset(&vcpu->regs, 0, sizeof vcpu->regs);
     vcpu->regs.rip = 0xfff0;
     vcpu->regs.rflags = 2;
-    f->offered = -1;
     f->exception = -1;
     f->window = false;
     f->resets++;
@@ -188,15 +187,12 @@ static enum inject_result fake_inject_irq(struct vcpu *vcpu, uint8_t vector)
     }
     check_room(f->nirqs, FAKE_INJECTIONS, "injection");
     f->irqs[f->nirqs++] = vector;
-    if (f->irq_answer == INJECT_OFFERED)
-        f->offered = vector;
     return f->irq_answer;
 }
 
 static void fake_retract_irq(struct vcpu *vcpu)
 {
     struct fake_vcpu *f = fake_vcpu(vcpu);
-    f->offered = -1;
     f->window = false;
     f->retracted++;
 }

@@ -31,7 +31,6 @@ struct fake_vcpu {
 
     bool not_ready;                /* irq_ready() says no */
     enum inject_result irq_answer; /* what inject_irq() answers: INJECT_TAKEN at first */
-    int offered;                   /* the vector of an INJECT_OFFERED not retracted, -1: none */
     bool window;                   /* inject_irq() asked for a window */
     uint8_t irqs[FAKE_INJECTIONS]; /* vectors that were TAKEN or OFFERED, in order */
     size_t nirqs;
