@@ -21,6 +21,7 @@ struct processor {
     struct deadline console;   /* a guest's unfinished line is to be flushed */
     rt_t next_look;            /* at the console */
     struct vcpu *loaded;       /* whose state is in the processor */
+    rt_t left;                 /* the last guest's last exit, or the end of idling */
     volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
 };
 
@@ -168,6 +169,8 @@ static void idle(struct processor *p)
 {
     if (!p->fired)
         wait_for_interrupt();
+    sched_idle(&p->sched);
+    p->left = host_now();
     p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
 }
 
@@ -210,12 +213,16 @@ static void put_loaded(struct processor *p)
     p->loaded = NULL;
 }
 
-/* What a run of `elapsed` costs. A switch in the middle of a slice is nobody's: charged to the one that a
- * wake-up interrupts, it would take that one's share away. At the end of the slice nothing is left. */
-static uint64_t charge(const struct sched_entity *e, uint64_t elapsed)
+/* What a run of `elapsed` costs. Switches are accounted for apart (sched_switched()): charged to the one that
+ * a wake-up interrupts, they would take its share away. At the end of the slice nothing is left. */
+static uint64_t charge(struct processor *p, const struct sched_entity *e, uint64_t elapsed)
 {
     const struct vcpu *vcpu = e->owner;
 
+    if (vcpu->entered != 0) {
+        sched_switched(&p->sched, vcpu->entered - p->left);
+        p->left = vcpu->entered + vcpu->ran;
+    }
     return elapsed >= e->budget ? e->budget : vcpu->ran;
 }
 
@@ -234,7 +241,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     stop = vcpu_run(vcpu, now + e->budget);
     if (stop == RUN_RESET && restart(vm))
         stop = RUN_PREEMPTED;
-    sched_ran(&p->sched, charge(e, host_now() - now), stop != RUN_PREEMPTED);
+    sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
     if (vm->state == VM_RUNNING) {
         /* Not running, it has no deadline; set anew when it runs again. */
         host_deadline(vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
@@ -269,6 +276,7 @@ void processor_run(void)
 
     start_all(p);
     set_rates();
+    p->left = host_now();
     while (guests_alive()) {
         rt_t now = host_now();
         struct sched_entity *e;

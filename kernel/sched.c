@@ -75,6 +75,7 @@ struct sched_entity *sched_pick(struct sched *s)
     s->head = e->next;
     e->next = NULL;
     e->state = SCHED_RUNNING;
+    e->hurried = e->boosted;
     e->boosted = false;
     if (e->budget == s->slice) {
         e->turn = s->served; /* untouched: its turn begins now */
@@ -84,15 +85,38 @@ struct sched_entity *sched_pick(struct sched *s)
     return e;
 }
 
+/* One that waits in the queue keeps a tick: it is picked with what it has. */
+static void pay(struct sched *s, struct sched_entity *e, uint64_t ticks)
+{
+    uint64_t least = e->state == SCHED_READY ? 1 : 0;
+
+    s->served += ticks;
+    e->used += ticks;
+    e->budget = e->budget > ticks + least ? e->budget - ticks : least;
+}
+
+void sched_switched(struct sched *s, uint64_t ticks)
+{
+    if (s->current->hurried) {
+        pay(s, s->current, ticks);
+    } else if (s->quitter != NULL && s->quitter != s->current) {
+        pay(s, s->quitter, ticks);
+    }
+}
+
+void sched_idle(struct sched *s)
+{
+    s->quitter = NULL;
+}
+
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked)
 {
     struct sched_entity *e = s->current;
     bool used_up = ticks >= e->budget;
 
     s->current = NULL;
-    s->served += ticks;
-    e->used += ticks;
-    e->budget = used_up ? 0 : e->budget - ticks;
+    s->quitter = blocked ? e : NULL;
+    pay(s, e, ticks);
     if (blocked) {
         e->state = SCHED_BLOCKED;
         s->runnable--;
@@ -108,6 +132,9 @@ void sched_remove(struct sched *s, struct sched_entity *e)
 {
     struct sched_entity **at = &s->head;
 
+    if (s->quitter == e) {
+        s->quitter = NULL;
+    }
     if (e->state == SCHED_READY) {
         while (*at != e) {
             at = &(*at)->next;

@@ -25,6 +25,7 @@ struct sched_entity {
     uint64_t turn;     /* sched.served when its turn began */
     uint64_t ready_at; /* sched.served when it became ready */
     bool waited;       /* when picked: others ran since it was ready */
+    bool hurried;      /* when picked: it was boosted */
     uint64_t used;     /* RT ticks it has run altogether */
     void *owner;
 };
@@ -32,6 +33,7 @@ struct sched_entity {
 struct sched {
     struct sched_entity *head;
     struct sched_entity *current; /* running, not in the queue */
+    struct sched_entity *quitter; /* ran last, and blocked; NULL: the last one did not */
     uint64_t slice;               /* RT ticks */
     uint64_t served;              /* RT ticks given to all entities */
     unsigned int runnable;        /* ready and running ones */
@@ -50,6 +52,14 @@ bool sched_wake(struct sched *s, struct sched_entity *e);
 /* Takes the next entity to run, NULL if there is none; it is current until sched_ran(). There must be no
  * current. */
 struct sched_entity *sched_pick(struct sched *s);
+
+/* From the end of the last run to the beginning of the current entity's `ticks` went by. They are paid by who
+ * wanted the switch: the current one if it was boosted, else the last one if it blocked. At the end of a
+ * slice nobody pays, for each has one. Between sched_pick() and sched_ran(). */
+void sched_switched(struct sched *s, uint64_t ticks);
+
+/* Nobody wants the processor: what goes by from now on is paid by nobody. */
+void sched_idle(struct sched *s);
 
 /* The current entity ran for `ticks` (RT) and stops: it waits for an event (blocked) or could go on. A budget
  * that is used up puts it at the tail, else it goes on before those that wait for their turn. */

@@ -195,9 +195,9 @@ void vtime_latch(struct vtime *t, rt_t now)
 
 void vtime_deliver(struct vtime *t, rt_t now)
 {
-    /* What was foreseen holds up to its end, where the line ends too. */
+    /* The line that the caller was told of: what it did not ask for, no guest has run on. */
     uint64_t offset = t->outlook.offset;
-    bool on_line = t->outlook.until != 0 ? t->outlook.line : vtime_line(t, &offset);
+    bool on_line = t->outlook.line;
     unsigned int instants = 0;
 
     vt_changed(t);

@@ -36,6 +36,7 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event);
 static inline void vt_changed(struct vtime *t)
 {
     t->outlook.until = 0;
+    t->outlook.line = false;
 }
 
 /* ---- deliver.c ---- */

@@ -240,7 +240,8 @@ int64_t vtime_lag(const struct vtime *t);
  * exit. */
 bool vtime_line(const struct vtime *t, uint64_t *offset);
 
-/* vtime_deadline() and vtime_line() at once, for the run loop. Computed only after a call that may have
+/* vtime_deadline() and vtime_line() at once, for the run loop, which has to ask before each entry on which
+ * RDTSC may run free: AT then keeps to that line. Computed only after a call that may have
  * changed them, and until the deadline an advance then costs next to nothing. Valid until the next call of
  * this interface. */
 const struct vt_outlook *vtime_outlook(struct vtime *t);

@@ -19,9 +19,8 @@ def mean(seconds, rounds):
 
 
 def thirds(text, busy, waker=None, long="a"):
-    """A complaint if one of the busy guests is more than 1 % away from another or 5 % from a third of what `long` does
-    alone (the switches cost something; 8 % with a thousand wake-ups a second, each two switches, at 100 MIPS), or if the
-    one that wakes often gets more than its third."""
+    """A complaint if one of the busy guests is more than 1 % away from another or from a third of what `long` does alone,
+    or if the one that wakes often gets more than its third (it pays for the switches that it causes)."""
     rounds = rounds_of(text)
     names = [*busy, *([waker] if waker else [])]
     for name in names:
@@ -36,8 +35,7 @@ def thirds(text, busy, waker=None, long="a"):
     busy_shares = [shares[name] for name in busy]
     if max(busy_shares) > min(busy_shares) * 1.01:
         return f"the busy guests' shares differ by more than 1 %: {shown}"
-    least = 0.92 if waker else 0.95
-    if any(not least <= share <= 1.01 for share in busy_shares):
+    if any(not 0.99 <= share <= 1.01 for share in busy_shares):
         return f"a busy guest's share is not a third: {shown}"
     if waker and shares[waker] > 1.01:
         return f"the waking guest takes more than its share: {shown}"

@@ -99,14 +99,16 @@ static void without_boost_a_woken_one_waits_its_turn(void **state)
     assert_ptr_equal(sched_pick(&s), &b);
 }
 
-/* Three busy guests, one of which sleeps for `nap` ticks after every `work` ticks it ran: shares over
- * `total`. */
-static void run_three(uint64_t work, uint64_t nap, uint64_t total, struct sched_entity e[3])
+/* Three busy guests, one of which sleeps for `nap` ticks after every `work` ticks it ran: what each did in
+ * `total`, when a switch costs `cost`. */
+static void run_three(uint64_t work, uint64_t nap, uint64_t cost, uint64_t total, struct sched_entity e[3],
+                      uint64_t did[3])
 {
     struct sched s;
     uint64_t now = 0;
     uint64_t wake = UINT64_MAX;
     uint64_t done = 0; /* of its present piece of work */
+    const struct sched_entity *last = NULL;
 
     sched_init(&s, SLICE, true);
     for (unsigned int i = 0; i < 3; i++) {
@@ -123,14 +125,20 @@ static void run_three(uint64_t work, uint64_t nap, uint64_t total, struct sched_
             sched_wake(&s, &e[0]);
         }
         c = sched_pick(&s);
-        run = c->budget;
+        if (c != last) {
+            now += cost;
+            sched_switched(&s, cost);
+            last = c;
+        }
+        run = c->budget > 0 ? c->budget : 1;
         if (c == &e[0] && work - done < run) {
             run = work - done;
         }
-        if (wake - now < run) {
-            run = wake - now;
+        if (wake < now + run) {
+            run = wake > now ? wake - now : 1;
         }
         now += run;
+        did[c - e] += run;
         if (c == &e[0]) {
             done += run;
             sleeps = done == work;
@@ -150,22 +158,37 @@ static void a_third_each_within_one_percent(void **state)
     (void)state;
     for (unsigned int n = 0; n < sizeof naps / sizeof naps[0]; n++) {
         struct sched_entity e[3];
+        uint64_t did[3] = {0};
 
-        run_three(naps[n][0], naps[n][1], 3 * SECOND, e);
+        run_three(naps[n][0], naps[n][1], 0, 3 * SECOND, e, did);
         for (unsigned int i = 0; i < 3; i++) {
             assert_in_range(e[i].used, SECOND - SECOND / 100, SECOND + SECOND / 100);
         }
     }
 }
 
+/* A wake-up is two switches, and the one that wakes pays for both: the others keep their third. */
+static void who_wakes_pays_for_the_switches(void **state)
+{
+    struct sched_entity e[3];
+    uint64_t did[3] = {0};
+
+    (void)state;
+    run_three(300, 100, 50, 30 * SECOND, e, did);
+    assert_in_range(did[1], 10 * SECOND - SECOND / 10, 10 * SECOND + SECOND / 10);
+    assert_in_range(did[2], 10 * SECOND - SECOND / 10, 10 * SECOND + SECOND / 10);
+    assert_in_range(did[0], 5 * SECOND, 9 * SECOND);
+}
+
 static void a_light_sleeper_is_never_held_up(void **state)
 {
     struct sched_entity e[3];
+    uint64_t did[3] = {0};
 
     (void)state;
     /* 100 us of work every 1 ms: a tenth of the processor, less than its share, so it gets all that it wants.
      */
-    run_three(100, 900, SECOND, e);
+    run_three(100, 900, 0, SECOND, e, did);
     assert_in_range(e[0].used, 99000, 100000);
 }
 
@@ -177,6 +200,7 @@ int main(void)
         cmocka_unit_test(a_woken_one_runs_next_and_the_other_resumes),
         cmocka_unit_test(without_boost_a_woken_one_waits_its_turn),
         cmocka_unit_test(a_third_each_within_one_percent),
+        cmocka_unit_test(who_wakes_pays_for_the_switches),
         cmocka_unit_test(a_light_sleeper_is_never_held_up),
     };
 
