@@ -38,8 +38,9 @@ STRICT = Figure("rdtsc-strict", "RDTSC, time=strict (coordinator)")
 SWITCH = Figure("switch", "switch between two VMs", 1200)
 SHARES = [Figure(f"share-{n}", f"hypervisor's share, {n} busy VM{'s' if n > 1 else ''}", {1: 0.3, 8: 1.5}.get(n), True)
           for n in BUSY]
+PER_TICK = [Figure(f"tick-{n}", f"... for each tick taken, {n} busy VM{'s' if n > 1 else ''}") for n in BUSY]
 
-ALL = [*TRIPS, STRICT, *DELIVERY, SWITCH, *SHARES]
+ALL = [*TRIPS, STRICT, *DELIVERY, SWITCH, *SHARES, *PER_TICK]
 
 
 def mark(figure, value):

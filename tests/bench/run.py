@@ -27,8 +27,13 @@ def our_steps(build):
     # Every RDTSC exits and is answered from apparent time: a read through the coordinator, and nothing besides.
     yield figures.STRICT.name, lambda: {figures.STRICT.name: measure.trips(build, "rdtsc", "time=strict")[0][1]}
     yield figures.SWITCH.name, lambda: {figures.SWITCH.name: measure.switch(build).median.host}
-    for n, figure in zip(figures.BUSY, figures.SHARES):
-        yield figure.name, lambda n=n, figure=figure: {figure.name: measure.percent(measure.share(build, n))}
+    for n in figures.BUSY:
+        yield f"share-{n}", lambda n=n: share(build, n)
+
+
+def share(build, guests):
+    result, log = measure.share(build, guests)
+    return measure.share_figures(guests, result, iter(log.marks))
 
 
 def timed(name, step):
