@@ -2,7 +2,7 @@
 COUNT_SO   := $(BUILD)/bench/count.so
 BENCH_ARGS ?=
 
-.PHONY: bench bench-plugin bench-profile bench-peers bench-linux
+.PHONY: bench bench-plugin bench-test bench-profile bench-peers bench-linux bench-docs
 bench-plugin: $(COUNT_SO)
 
 # Loaded into QEMU, so it is the host's, whatever the guests are.
@@ -13,6 +13,10 @@ $(COUNT_SO): tests/bench/count.c tests/bench/qemu_plugin.h guests/lib/mark.h
 
 bench: kernel guests bench-plugin
 	$(Q)$(PYTHON) tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
+
+# The tools' own tests, and the budgets that are held.
+bench-test: kernel guests bench-plugin
+	$(Q)$(PYTHON) tests/bench/test_bench.py --build $(BUILD)
 
 # Where they go, function by function: make bench-profile BENCH_ARGS="cpuid switch"
 bench-profile: kernel guests bench-plugin
@@ -50,3 +54,8 @@ $(FIRST_IMG): $(FIRST_USER) tools/mkinitramfs
 
 bench-linux: kernel bench-plugin debian $(FIRST_IMG)
 	$(Q)$(PYTHON) tests/bench/boot.py --build $(BUILD) $(BENCH_ARGS)
+
+# All of it into docs/performance.md and docs/performance.svg: some minutes.
+bench-docs:
+	$(Q)$(MAKE) --no-print-directory bench-peers BENCH_ARGS=--docs
+	$(Q)$(MAKE) --no-print-directory bench-linux BENCH_ARGS=--docs

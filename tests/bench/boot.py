@@ -2,7 +2,7 @@
 """What a Debian kernel executes from its entry to its first user process: by itself on QEMU, and as Escapement's only guest
 on the same QEMU. The hypervisor's instructions count as the guest's; halted time executes nothing and counts for nothing.
 
-    tests/bench/boot.py [--build DIR] [--top N] [--words "the kernel's command line"]"""
+    tests/bench/boot.py [--build DIR] [--top N] [--words "the kernel's command line"] [--docs]"""
 import argparse
 import json
 import os
@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 
 import linux  # noqa: E402
 import profiles  # noqa: E402
+import report  # noqa: E402
 from machine import Failed, Machine  # noqa: E402
 
 BUDGET = 1.1
@@ -53,36 +54,52 @@ def guest(build, words, start):
     return only_result(log, "as a guest"), {kind: int(n) for kind, n in EXITS.findall(text)}
 
 
+def report_rows(alone, result):
+    both = result.median
+    return [("natively", alone), ("under Escapement", both.total), ("... the guest's own", both.total - both.host),
+            ("... the hypervisor's", both.host)]
+
+
+def shown(rows, ratio, exits):
+    lines = [f"{title:30} {count:>15,}" for title, count in rows]
+    lines.append(f"{'ratio':30} {ratio:>15.4f}   budget {BUDGET} {'OK' if ratio <= BUDGET else 'over'}")
+    return "\n".join([*lines, f"exits of the whole run: {exits}"])
+
+
+def measure(args):
+    """(instructions natively, Result as a guest, exits by kind)"""
+    linux.need(args.build)
+    native_entry, guest_entry = entries(f"{args.build}/debian/vmlinuz")
+    print("bench: Debian natively ...", file=sys.stderr, flush=True)
+    alone = native(args.build, args.words, native_entry)
+    print("bench: Debian as a guest ...", file=sys.stderr, flush=True)
+    return alone, *guest(args.build, args.words, guest_entry)
+
+
 def main(argv):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build", metavar="DIR")
     parser.add_argument("--top", type=int, default=20, metavar="N", help="so many functions (default 20)")
     parser.add_argument("--words", default=WORDS, help=f"the kernel's command line (default: {WORDS})")
+    parser.add_argument("--docs", action="store_true", help="write the figures into docs/, too")
     args = parser.parse_args(argv)
     try:
-        linux.need(args.build)
-        native_entry, guest_entry = entries(f"{args.build}/debian/vmlinuz")
-        print("bench: Debian natively ...", file=sys.stderr, flush=True)
-        alone = native(args.build, args.words, native_entry)
-        print("bench: Debian as a guest ...", file=sys.stderr, flush=True)
-        result, exits = guest(args.build, args.words, guest_entry)
+        alone, result, exits = measure(args)
     except (Failed, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    both = result.median
-    ratio = both.total / alone
-    rows = [("natively", alone), ("under Escapement", both.total), ("  of these the guest's own", both.total - both.host),
-            ("  the hypervisor's", both.host)]
+    ratio = result.median.total / alone
+    kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(exits.items(), key=lambda e: (-e[1], e[0])))
+    text = shown(report_rows(alone, result), ratio, kinds)
     print("Instructions of Debian's kernel to its first user process, on QEMU with -icount shift=0:")
-    for title, count in rows:
-        print(f"{title:30} {count:>15,}")
-    print(f"{'ratio':30} {ratio:>15.4f}   budget {BUDGET} {'OK' if ratio <= BUDGET else 'over'}")
-    print("exits of the whole run: " + ", ".join(f"{kind} {n:,}" for kind, n in sorted(exits.items(), key=lambda e: -e[1])))
-    profiles.show(args.build, "the hypervisor's", result, args.top)
+    print(text)
+    profiles.show(args.build, "the boot", result, args.top)
     with open(f"{args.build}/bench/boot.json", "w", encoding="utf-8") as file:
-        json.dump({"native": alone, "guest": both.total, "hypervisor": both.host, "ratio": ratio, "budget": BUDGET,
-                   "exits": exits}, file, indent=1)
+        json.dump({"native": alone, "guest": result.median.total, "hypervisor": result.median.host, "ratio": ratio,
+                   "budget": BUDGET, "exits": exits}, file, indent=1)
         file.write("\n")
+    if args.docs:
+        report.put_into(report.DOCS, "boot", f"```\n{text}\n```")
     return 0
 
 

@@ -9,14 +9,15 @@ class Figure:
     title: str
     budget: Optional[float] = None
     percent: bool = False  # else instructions
+    held: bool = False     # `make bench-test` fails where it is over its budget
 
 
 BUSY = (1, 2, 4, 8)
 
 TRIPS = [
-    Figure("cpuid", "CPUID", 250),
+    Figure("cpuid", "CPUID", 250, held=True),
     Figure("pic-out", "OUT to the PIC (mask)", 350),
-    Figure("pm-timer", "PM-timer read", 500),
+    Figure("pm-timer", "PM-timer read", 500, held=True),
     Figure("hpet-read", "HPET read (counter)"),
     Figure("pit-read", "PIT read (counter)"),
     Figure("port61", "port 61h read"),

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What Escapement costs, in instructions, on QEMU's SVM: a table on the terminal, and BUILD/bench/*.json.
 
-    tests/bench/run.py [--build DIR] [--filter REGEX] [--peers]
+    tests/bench/run.py [--build DIR] [--filter REGEX] [--peers [--docs]]
 
-With --peers KVM's figures stand beside ours, and BUILD/bench/peers.svg is drawn."""
+With --peers KVM's figures stand beside ours, and BUILD/bench/peers.svg is drawn; with --docs they also go to
+docs/performance.md and docs/performance.svg."""
 import argparse
 import os
 import re
@@ -64,6 +65,7 @@ def main(argv):
     parser.add_argument("--build", default="build", metavar="DIR")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only these boots: trips, rdtsc-strict, switch, share-N")
     parser.add_argument("--peers", action="store_true", help="KVM on the same emulator beside ours")
+    parser.add_argument("--docs", action="store_true", help="write table and picture into docs/, too")
     args = parser.parse_args(argv)
     try:
         found = columns(args)
@@ -75,9 +77,11 @@ def main(argv):
     path = f"{args.build}/bench/{'peers' if args.peers else 'bench'}"
     report.write_json(path + ".json", found)
     if args.peers:
-        with open(path + ".svg", "w", encoding="utf-8") as file:
-            file.write(report.svg(found))
+        report.write_text(path + ".svg", report.svg(found))
         print(f"Picture: {path}.svg")
+    if args.docs:
+        report.write_text("docs/performance.svg", report.svg(found))
+        report.put_into(report.DOCS, "figures", report.markdown(found))
     return 0
 
 
