@@ -15,7 +15,7 @@ bench: kernel guests bench-plugin
 	$(Q)$(PYTHON) tests/bench/run.py --build $(BUILD) $(BENCH_ARGS)
 
 # The tools' own tests, and the budgets that are held.
-bench-test: kernel guests bench-plugin
+bench-test: kernel guests bench-plugin debian $(BUILD)/bench/first.img
 	$(Q)$(PYTHON) tests/bench/test_bench.py --build $(BUILD)
 
 # Where they go, function by function: make bench-profile BENCH_ARGS="cpuid switch"

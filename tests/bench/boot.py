@@ -66,14 +66,14 @@ def shown(rows, ratio, exits):
     return "\n".join([*lines, f"exits of the whole run: {exits}"])
 
 
-def measure(args):
+def measure(build, words=WORDS):
     """(instructions natively, Result as a guest, exits by kind)"""
-    linux.need(args.build)
-    native_entry, guest_entry = entries(f"{args.build}/debian/vmlinuz")
+    linux.need(build)
+    native_entry, guest_entry = entries(f"{build}/debian/vmlinuz")
     print("bench: Debian natively ...", file=sys.stderr, flush=True)
-    alone = native(args.build, args.words, native_entry)
+    alone = native(build, words, native_entry)
     print("bench: Debian as a guest ...", file=sys.stderr, flush=True)
-    return alone, *guest(args.build, args.words, guest_entry)
+    return alone, *guest(build, words, guest_entry)
 
 
 def main(argv):
@@ -84,7 +84,7 @@ def main(argv):
     parser.add_argument("--docs", action="store_true", help="write the figures into docs/, too")
     args = parser.parse_args(argv)
     try:
-        alone, result, exits = measure(args)
+        alone, result, exits = measure(args.build, args.words)
     except (Failed, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

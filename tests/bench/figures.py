@@ -37,9 +37,14 @@ DELIVERY = [
 ]
 STRICT = Figure("rdtsc-strict", "RDTSC, time=strict (coordinator)")
 SWITCH = Figure("switch", "switch between two VMs", 1200)
-SHARES = [Figure(f"share-{n}", f"hypervisor's share, {n} busy VM{'s' if n > 1 else ''}", {1: 0.3, 8: 1.5}.get(n), True)
-          for n in BUSY]
-PER_TICK = [Figure(f"tick-{n}", f"... for each tick taken, {n} busy VM{'s' if n > 1 else ''}") for n in BUSY]
+_VMS = {n: f"{n} busy VM{'s' if n > 1 else ''}" for n in BUSY}
+SHARES = [
+    Figure("share-1", f"hypervisor's share, {_VMS[1]}", 0.3, percent=True, held=True),
+    Figure("share-2", f"hypervisor's share, {_VMS[2]}", percent=True),
+    Figure("share-4", f"hypervisor's share, {_VMS[4]}", percent=True),
+    Figure("share-8", f"hypervisor's share, {_VMS[8]}", 1.5, percent=True),
+]
+PER_TICK = [Figure(f"tick-{n}", f"hypervisor, for each tick, {_VMS[n]}") for n in BUSY]
 
 ALL = [*TRIPS, STRICT, *DELIVERY, SWITCH, *SHARES, *PER_TICK]
 

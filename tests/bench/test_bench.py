@@ -16,6 +16,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
+import boot  # noqa: E402
 import counts  # noqa: E402
 import figures  # noqa: E402
 import measure  # noqa: E402
@@ -150,6 +151,18 @@ class Budgets(unittest.TestCase):
             with self.subTest(name):
                 value, result = self.trips[name]
                 self.assertLessEqual(abs(value - result.median.host), 10)
+
+
+class Boot(unittest.TestCase):
+    """A guest executes at most 1.1 times the instructions to its first user process that the kernel executes alone."""
+
+    def test_a_debian_boot(self):
+        reason = missing()
+        if reason or not os.path.exists(f"{BUILD}/debian/vmlinuz"):
+            raise unittest.SkipTest(reason or f"no {BUILD}/debian/vmlinuz")
+        alone, result, exits = boot.measure(BUILD)
+        self.assertLessEqual(result.median.total / alone, boot.BUDGET)
+        self.assertGreater(exits["io"], 1000)
 
 
 def main(argv):
