@@ -16,6 +16,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import figures  # noqa: E402
+import linux  # noqa: E402
 import measure  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
@@ -54,6 +55,8 @@ def ours(build, pattern):
 
 
 def columns(args):
+    if args.peers:
+        linux.need(args.build)
     found = [("Escapement", ours(args.build, args.filter))]
     for number, (name, words) in enumerate(peers.COLUMNS if args.peers else []):
         found.append((name, timed(name, lambda n=number, w=words: peers.measure(args.build, f"peer{n}", w))))
