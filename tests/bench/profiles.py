@@ -24,8 +24,8 @@ def measured(build, name):
     """The Result of one figure, with its profile."""
     if name == figures.SWITCH.name:
         return measure.switch(build, profile=True)
-    if name.startswith("share-"):
-        return measure.share(build, int(name[6:]), profile=True)[0]
+    if name.startswith(("share-", "tick-")):
+        return measure.share(build, int(name.partition("-")[2]), profile=True)[0]
     only, settings = ("rdtsc", "time=strict") if name == figures.STRICT.name else (name, "")
     return measure.trips(build, only, settings, profile=True)[0][2]
 
