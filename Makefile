@@ -151,6 +151,8 @@ help:
 	@echo 'make unit | golden | lint | boot-test    one phase; boot-test BOOT_ARGS="--filter NAME"'
 	@echo 'make debug        the kernel with its assertions, into build/debug/'
 	@echo 'make bench        costs to the instruction, beside their budgets (QEMU); BENCH_ARGS="--filter trips"'
+	@echo 'make bench-peers      the same for KVM on the same emulator, beside ours'
+	@echo 'make bench-linux      Debian to its first user process, natively and as a guest'
 	@echo 'make bench-profile    where they go, by function; BENCH_ARGS="cpuid switch [--lines]"'
 	@echo 'make format       clang-format on all of our files'
 	@echo 'CROSS_COMPILE=x86_64-linux-gnu-, CC=clang, DEBUG=1, V=1, BUILD=dir'

@@ -57,6 +57,7 @@ struct vm_config {
         bool strict;  /* time=strict: every RDTSC exits */
     } time;
     bool trace_exits;     /* trace=exits */
+    bool count_exits;     /* stats=exits */
     const uint8_t *image; /* the kernel */
     uint64_t image_size;
     const char *image_name;    /* first word of the guest's command line: QEMU's file name, else the VM's */

@@ -218,6 +218,12 @@ static bool parse_trace(void *target, const char *value)
     return strcmp(value, "exits") == 0;
 }
 
+static bool parse_stats(void *target, const char *value)
+{
+    ((struct settings_line *)target)->vm->count_exits = true;
+    return strcmp(value, "exits") == 0;
+}
+
 static bool parse_role(struct settings_line *line, enum module_role role)
 {
     bool first = line->role == ROLE_KERNEL;
@@ -256,4 +262,5 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
+    {"stats=", "stats=exits", parse_stats},
 };

@@ -4,6 +4,7 @@
 
 #include "timers/muldiv.h"
 #include "vmm/cpuid.h"
+#include "vmm/exit.h"
 #include "vmm/host.h"
 #include "vmm/load.h"
 #include "vmm/msr.h"
@@ -87,12 +88,28 @@ static bool ram_map(struct vm *vm)
 
 /* ---- the end ---- */
 
+/* stats=exits: how often each kind came. */
+static void report_exits(const struct vm *vm)
+{
+    for (unsigned int kind = 0; kind < EXIT_KINDS; kind++) {
+        uint64_t n = 0;
+
+        for (unsigned int i = 0; i < vm->nvcpus; i++)
+            n += vm->vcpus[i]->exits[kind];
+        if (n > 0)
+            host_log("vm %s: exits %s %llu", vm->config.name, exit_kind_name((enum exit_kind)kind),
+                     (unsigned long long)n);
+    }
+}
+
 static bool end(struct vm *vm, enum vm_end how)
 {
     if (vm->state == VM_ENDED)
         return false;
     vm->state = VM_ENDED;
     vm->end = how;
+    if (vm->config.count_exits)
+        report_exits(vm);
     return true;
 }
 

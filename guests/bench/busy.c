@@ -17,6 +17,7 @@ static volatile uint64_t ticked;
 static void on_timer(struct trap_frame *frame)
 {
     (void)frame;
+    MARK(MARK_TICK);
     ticked++;
     lapic_write(LAPIC_EOI, 0);
 }

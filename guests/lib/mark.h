@@ -14,7 +14,7 @@ enum mark {
     MARK_DONE = 6,
     MARK_SIDE_A = 7, /* guests that spin, each with its own */
     MARK_SIDE_B = 8,
-    MARK_USER = 9, /* the first user process of a kernel */
+    MARK_TICK = 9, /* a guest has taken its timer's interrupt */
 };
 
 /* NOP with ModRM 80h: [RAX + disp32] (SDM vol. 2, NOP); `number` is a constant. */

@@ -2,15 +2,17 @@
  * a guest executes a mark (guests/lib/mark.h). Halted time executes nothing, so it counts for nothing. One
  * processor.
  *
- *   -plugin count.so,out=FILE[,host=LOW-HIGH][,guest=LOW-HIGH][,profile=on]
+ *   -plugin count.so,out=FILE[,host=LOW-HIGH][,guest=LOW-HIGH][,start=ADDRESS][,profile=on]
  *
- * Instructions at HOST addresses are the hypervisor's, at GUEST addresses the bench guests', all others are
- * "other". In FILE, numbers in decimal:
+ * Instructions at `host` addresses are the hypervisor's, at `guest` addresses the bench guests', all others
+ * are "other". The first time that the instruction at `start` is executed counts as a MARK_BEGIN. In FILE,
+ * numbers in decimal:
  *
- *   result TRIES HOST GUEST OTHER      medians of the tries (from MARK_BEGIN to MARK_END) before a
- * MARK_RESULT at ADDRESS COUNT                   with profile=on, behind a result: the host's instructions of
- * all its tries mark NUMBER TIMES H G O H G O      any other mark, as often as it came in a row: counts at
- * the first and the last end H G O                          of the whole run */
+ *   result TRIES HOST GUEST OTHER    medians of the tries before a MARK_RESULT: from MARK_BEGIN to MARK_END,
+ * or from the last MARK_SIDE_A (or B) in a row to the first of the other at ADDRESS COUNT with profile=on,
+ * behind a result: the host's instructions of all its tries mark NUMBER TIMES H G O H G O    any other mark,
+ * as often as it came in a row: at its first and its last end H G O                        of the whole run
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +38,7 @@ const int qemu_plugin_version = 1;
 
 static struct range ranges[WHERES]; /* OTHER's is unused */
 static struct counts now;           /* translated code adds to it */
+static uint64_t start_address;      /* 0: none, or it has been there */
 static FILE *out;
 
 /* ---- tries ---- */
@@ -171,6 +174,15 @@ static void on_mark(unsigned int vcpu, void *data)
     }
 }
 
+static void on_start(unsigned int vcpu, void *data)
+{
+    (void)vcpu;
+    (void)data;
+    if (start_address != 0)
+        begin_try();
+    start_address = 0;
+}
+
 /* ---- translation ---- */
 
 static enum where where_is(uint64_t address)
@@ -208,6 +220,8 @@ static void on_translation(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
         if (w == HOST && profile)
             qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
                                                        &profile[address - ranges[HOST].low], 1);
+        if (start_address != 0 && address == start_address)
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_start, QEMU_PLUGIN_CB_NO_REGS, NULL);
         if (number != 0)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, QEMU_PLUGIN_CB_NO_REGS,
                                                    (void *)(intptr_t)number);
@@ -246,6 +260,8 @@ static bool parse(const char *word, bool *want_profile)
         return parse_range(word + 5, &ranges[HOST]);
     if (strncmp(word, "guest=", 6) == 0)
         return parse_range(word + 6, &ranges[GUEST]);
+    if (strncmp(word, "start=", 6) == 0)
+        return (start_address = strtoull(word + 6, NULL, 0)) != 0;
     *want_profile = strcmp(word, "profile=on") == 0;
     return *want_profile;
 }

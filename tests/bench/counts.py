@@ -2,7 +2,7 @@
 from dataclasses import dataclass, field
 
 # guests/lib/mark.h
-READY, DONE, USER = 5, 6, 9
+READY, DONE, TICK = 5, 6, 9
 
 
 @dataclass

@@ -9,14 +9,15 @@ class Figure:
     title: str
     budget: Optional[float] = None
     percent: bool = False  # else instructions
+    held: bool = False     # `make bench-test` fails where it is over its budget
 
 
 BUSY = (1, 2, 4, 8)
 
 TRIPS = [
-    Figure("cpuid", "CPUID", 250),
+    Figure("cpuid", "CPUID", 250, held=True),
     Figure("pic-out", "OUT to the PIC (mask)", 350),
-    Figure("pm-timer", "PM-timer read", 500),
+    Figure("pm-timer", "PM-timer read", 500, held=True),
     Figure("hpet-read", "HPET read (counter)"),
     Figure("pit-read", "PIT read (counter)"),
     Figure("port61", "port 61h read"),
@@ -36,10 +37,16 @@ DELIVERY = [
 ]
 STRICT = Figure("rdtsc-strict", "RDTSC, time=strict (coordinator)")
 SWITCH = Figure("switch", "switch between two VMs", 1200)
-SHARES = [Figure(f"share-{n}", f"hypervisor's share, {n} busy VM{'s' if n > 1 else ''}", {1: 0.3, 8: 1.5}.get(n), True)
-          for n in BUSY]
+_VMS = {n: f"{n} busy VM{'s' if n > 1 else ''}" for n in BUSY}
+SHARES = [
+    Figure("share-1", f"hypervisor's share, {_VMS[1]}", 0.3, percent=True, held=True),
+    Figure("share-2", f"hypervisor's share, {_VMS[2]}", percent=True),
+    Figure("share-4", f"hypervisor's share, {_VMS[4]}", percent=True),
+    Figure("share-8", f"hypervisor's share, {_VMS[8]}", 1.5, percent=True),
+]
+PER_TICK = [Figure(f"tick-{n}", f"hypervisor, for each tick, {_VMS[n]}") for n in BUSY]
 
-ALL = [*TRIPS, STRICT, *DELIVERY, SWITCH, *SHARES]
+ALL = [*TRIPS, STRICT, *DELIVERY, SWITCH, *SHARES, *PER_TICK]
 
 
 def mark(figure, value):

@@ -6,7 +6,7 @@ import sys
 from types import SimpleNamespace
 
 from counts import read
-from machine import GUESTS, ROOT, Failed
+from machine import GUESTS, ROOT, Failed, plugin
 
 sys.path.insert(0, os.path.join(ROOT, "tools"))
 
@@ -22,13 +22,13 @@ def need(build):
             raise Failed(f"no {build}/debian/{name}: `make debian` fetches Debian's kernel")
 
 
-def boot(build, name, initrd, words=QUIET, megabytes=512, timeout=600):
-    """(serial output, Log) of a boot that ended in a power-off."""
+def boot(build, name, initrd, words=QUIET, megabytes=512, start=None, timeout=600):
+    """(serial output, Log) of a boot that ended in a power-off. `start`: what the first try counts from."""
     need(build)
     path = f"{build}/bench/{name}"
     os.makedirs(f"{build}/bench", exist_ok=True)
     args = SimpleNamespace(on="qemu", cpu=None, cpus=1, megabytes=megabytes, realtime=False, gdb=False,
-                           plugin=f"{build}/bench/count.so,out={path}.counts,guest={GUESTS}")
+                           plugin=plugin(build, path, guest=GUESTS, start=start))
     command = [*qemu.machine(args, interactive=False), "-kernel", f"{build}/debian/vmlinuz", "-initrd", initrd,
                "-append", words]
     try:

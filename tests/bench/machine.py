@@ -27,6 +27,12 @@ def text_range(build):
     return where["text_start"], where["text_end"]
 
 
+def plugin(build, path, **words):
+    """QEMU's -plugin argument for count.c; words that are None are left out."""
+    given = [f"{word}={value}" for word, value in words.items() if value is not None]
+    return ",".join([f"{build}/bench/count.so", f"out={path}.counts", *given])
+
+
 class Machine:
     """`name` is that of the files of one boot, under BUILD/bench/."""
 
@@ -35,13 +41,13 @@ class Machine:
         os.makedirs(f"{build}/bench", exist_ok=True)
         self.path = f"{build}/bench/{name}"
 
-    def boot(self, vms, append="", profile=False):
-        """(serial output, Log) of a run that ended well."""
+    def boot(self, vms, append="", profile=False, start=None):
+        """(serial output, Log) of a run that ended well. `start`: what the first try counts from."""
         low, high = text_range(self.build)
-        counts = self.path + ".counts"
-        plugin = f"{self.build}/bench/count.so,out={counts},host={low:#x}-{high:#x},guest={GUESTS}"
+        words = plugin(self.build, self.path, host=f"{low:#x}-{high:#x}", guest=GUESTS, start=start,
+                       profile="on" if profile else None)
         command = [f"{ROOT}/tools/run", "--on", "qemu", "--timeout", str(self.timeout), "--kernel",
-                   f"{self.build}/escapement.elf", "--plugin", plugin + (",profile=on" if profile else "")]
+                   f"{self.build}/escapement.elf", "--plugin", words]
         if append:
             command += ["--append", append]
         for vm in vms:
@@ -53,7 +59,7 @@ class Machine:
         if done.returncode != 0:
             last = (done.stderr.strip() or done.stdout.strip() or "no output").splitlines()[-1]
             raise Failed(f"tools/run ended with {done.returncode}: {last} (see {self.path}.log)")
-        return done.stdout, read(counts)
+        return done.stdout, read(self.path + ".counts")
 
 
 def bench_vm(build, name, words="", settings=""):

@@ -1,5 +1,5 @@
 """The measurements of Escapement; each boots one machine."""
-from counts import DONE, READY
+from counts import DONE, READY, TICK
 from machine import Failed, Machine, bench_vm, results
 
 
@@ -22,20 +22,36 @@ def switch(build, profile=False):
     return log.results[0]
 
 
+def ticks_in_window(marks, guests):
+    """The timer interrupts that the guests took from when the last of them was ready to when the first had finished.
+    `marks` is an iterator: it is read until all have finished."""
+    ready = done = ticks = 0
+    while done < guests:
+        mark = next(marks, None)
+        if mark is None:
+            raise Failed(f"{done} of {guests} busy guests have finished")
+        if mark.number == READY:
+            ready, ticks = ready + mark.times, 0
+        elif mark.number == TICK and done == 0:
+            ticks += mark.times
+        elif mark.number == DONE:
+            if ready != guests:
+                raise Failed("a busy guest had finished before all had begun: give them more ticks")
+            done += mark.times
+    return ticks
+
+
+def share_figures(guests, result, marks):
+    """What is not the guests' own, of all instructions; and for each tick."""
+    counts = result.median
+    outside = counts.total - counts.guest
+    return {f"share-{guests}": 100 * outside / counts.total, f"tick-{guests}": outside / ticks_in_window(marks, guests)}
+
+
 def share(build, guests, ticks=400, profile=False):
-    """Counts while so many guests work, each with a 1 kHz tick: from the moment when the last of them is ready to when
-    the first has finished."""
+    """(Result, Log) while so many guests work, each with a 1 kHz tick; the first result is the window's."""
     vms = [bench_vm(build, f"busy{i}", f"mode=busy ticks={ticks}") for i in range(guests)]
     _, log = Machine(build, f"share-{guests}").boot(vms, append="slice=10ms", profile=profile)
-    ready = [m for m in log.marks if m.number == READY]
-    done = [m for m in log.marks if m.number == DONE]
-    if sum(m.times for m in ready) != guests or not log.results:
-        raise Failed(f"{sum(m.times for m in ready)} of {guests} guests began")
-    if done[0].first.total < ready[-1].last.total:
-        raise Failed("one guest had ended before all had begun: give them more ticks")
-    return log.results[0]
-
-
-def percent(result):
-    """What is not the guests' own, of all."""
-    return 100 * (1 - result.median.guest / result.median.total)
+    if len(log.results) != guests:
+        raise Failed(f"{len(log.results)} of {guests} busy guests have finished")
+    return log.results[0], log

@@ -3,7 +3,7 @@ are the same files (tests/bench/peer_init)."""
 import figures
 import linux
 from machine import Failed, results
-from measure import percent
+from measure import share_figures
 
 COLUMNS = [("KVM", ""), ("KVM, mitigations=off", "mitigations=off")]
 
@@ -27,8 +27,9 @@ def values_of(text, log):
     if both[0].tries < 20:
         raise Failed(f"only {both[0].tries} switches were seen under KVM")
     values[figures.SWITCH.name] = both[0].median.other
-    for n, figure in zip(figures.BUSY, figures.SHARES):
-        values[figure.name] = percent([next(rest) for _ in range(n)][0])
+    marks = iter(log.marks)
+    for n in figures.BUSY:
+        values.update(share_figures(n, [next(rest) for _ in range(n)][0], marks))
     if next(rest, None):
         raise Failed("more results than measurements")
     return values

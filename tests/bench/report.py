@@ -4,6 +4,7 @@ from xml.sax.saxutils import escape
 
 from figures import ALL, mark, shown, shown_budget
 
+DOCS = "docs/performance.md"
 BAR, GAP, ROW, LEFT, WIDTH = 9, 14, 12, 270, 860
 COLOURS = ("#2a6f97", "#c1666b", "#d9b8a4")
 
@@ -31,6 +32,34 @@ def write_json(path, columns):
     with open(path, "w", encoding="utf-8") as file:
         json.dump(data, file, indent=1)
         file.write("\n")
+
+
+def write_text(path, text):
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def markdown(columns):
+    """The table for docs/."""
+    names = [name for name, _ in columns]
+    lines = [f"| | {' | '.join(names)} | budget | |", f"| --- |{' ---: |' * (len(names) + 1)} --- |"]
+    for figure in measured(columns):
+        cells = [shown(figure, values.get(figure.name)) for _, values in columns]
+        ours = columns[0][1].get(figure.name)
+        lines.append(f"| {figure.title} | {' | '.join(cells)} | {shown_budget(figure)} | {mark(figure, ours)} |")
+    return "\n".join(lines)
+
+
+def put_into(path, name, text):
+    """Replaces what stands between the comments `<!-- NAME -->` and `<!-- end NAME -->` of a document."""
+    with open(path, encoding="utf-8") as file:
+        document = file.read()
+    first, last = f"<!-- {name} -->\n", f"<!-- end {name} -->"
+    head, found, rest = document.partition(first)
+    _, ended, tail = rest.partition(last)
+    if not found or not ended:
+        raise OSError(f"{path} has no place for {name}: {first.strip()} ... {last}")
+    write_text(path, head + first + "\n" + text + "\n\n" + last + tail)
 
 
 def _text(x, y, text, more=""):

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What Escapement costs, in instructions, on QEMU's SVM: a table on the terminal, and BUILD/bench/*.json.
 
-    tests/bench/run.py [--build DIR] [--filter REGEX] [--peers]
+    tests/bench/run.py [--build DIR] [--filter REGEX] [--peers [--docs]]
 
-With --peers KVM's figures stand beside ours, and BUILD/bench/peers.svg is drawn."""
+With --peers KVM's figures stand beside ours, and BUILD/bench/peers.svg is drawn; with --docs they also go to
+docs/performance.md and docs/performance.svg."""
 import argparse
 import os
 import re
@@ -15,6 +16,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import figures  # noqa: E402
+import linux  # noqa: E402
 import measure  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
@@ -27,8 +29,13 @@ def our_steps(build):
     # Every RDTSC exits and is answered from apparent time: a read through the coordinator, and nothing besides.
     yield figures.STRICT.name, lambda: {figures.STRICT.name: measure.trips(build, "rdtsc", "time=strict")[0][1]}
     yield figures.SWITCH.name, lambda: {figures.SWITCH.name: measure.switch(build).median.host}
-    for n, figure in zip(figures.BUSY, figures.SHARES):
-        yield figure.name, lambda n=n, figure=figure: {figure.name: measure.percent(measure.share(build, n))}
+    for n in figures.BUSY:
+        yield f"share-{n}", lambda n=n: share(build, n)
+
+
+def share(build, guests):
+    result, log = measure.share(build, guests)
+    return measure.share_figures(guests, result, iter(log.marks))
 
 
 def timed(name, step):
@@ -48,6 +55,8 @@ def ours(build, pattern):
 
 
 def columns(args):
+    if args.peers:
+        linux.need(args.build)
     found = [("Escapement", ours(args.build, args.filter))]
     for number, (name, words) in enumerate(peers.COLUMNS if args.peers else []):
         found.append((name, timed(name, lambda n=number, w=words: peers.measure(args.build, f"peer{n}", w))))
@@ -59,6 +68,7 @@ def main(argv):
     parser.add_argument("--build", default="build", metavar="DIR")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only these boots: trips, rdtsc-strict, switch, share-N")
     parser.add_argument("--peers", action="store_true", help="KVM on the same emulator beside ours")
+    parser.add_argument("--docs", action="store_true", help="write table and picture into docs/, too")
     args = parser.parse_args(argv)
     try:
         found = columns(args)
@@ -70,9 +80,11 @@ def main(argv):
     path = f"{args.build}/bench/{'peers' if args.peers else 'bench'}"
     report.write_json(path + ".json", found)
     if args.peers:
-        with open(path + ".svg", "w", encoding="utf-8") as file:
-            file.write(report.svg(found))
+        report.write_text(path + ".svg", report.svg(found))
         print(f"Picture: {path}.svg")
+    if args.docs:
+        report.write_text("docs/performance.svg", report.svg(found))
+        report.put_into(report.DOCS, "figures", report.markdown(found))
     return 0
 
 

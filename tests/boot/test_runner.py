@@ -179,7 +179,7 @@ class Arguments(Folder):
             self.assertNotIn("\n", str(caught.exception))
 
     def test_command_says_it_in_one_line(self):
-        for argv in (["--vm", "a"], ["--vm", "a /nonexistent"], ["--nonsense"]):
+        for argv in (["--vm", "a"], ["--vm", "a /nonexistent"], ["--nonsense"], ["--on", "bochs", "--plugin", "x.so", "--empty"]):
             done = subprocess.run([os.path.join(ROOT, "tools/run"), *argv], capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), argv)
 

@@ -63,6 +63,7 @@ static void defaults(void **state)
     assert_int_equal(vms[0].time.hyst, 0);
     assert_false(vms[0].time.strict);
     assert_false(vms[0].trace_exits);
+    assert_false(vms[0].count_exits);
     assert_string_equal(vms[0].cmdline, "");
     assert_string_equal(vms[0].image_name, "a");
     assert_null(vms[0].initrd);
@@ -96,7 +97,7 @@ static void every_setting(void **state)
     (void)state;
     assert_int_equal(
         PARSE("vm=a cpus=8 catchup=7/2 k1=3us k2=0 leap=2s progress=100ns gap=jump hyst=artp rtc=12345 "
-              "on-reset=end time=strict trace=exits mem=2G"),
+              "on-reset=end time=strict trace=exits stats=exits mem=2G"),
         1);
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].cpus, 8);
@@ -113,6 +114,7 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].on_reset, ON_RESET_END);
     assert_true(vms[0].time.strict);
     assert_true(vms[0].trace_exits);
+    assert_true(vms[0].count_exits);
     assert_int_equal(vms[0].mem, 2ull << 30);
     PARSE("vm=a catchup=3 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
     assert_false(vms[0].refused);
@@ -209,6 +211,7 @@ static void wrong_values(void **state)
         "hyst=5C",
         "time=lax",
         "trace=all",
+        "stats=on",
         "rtc=253402300800",
         "rtc=",
         "on-reset=never",

@@ -84,6 +84,23 @@ static void the_first_end_wins(void **state)
     assert_string_equal(vm->end_reason, "");
 }
 
+/* stats=exits: a line for each kind that came, once. */
+static void exits_are_told_at_the_end(void **state)
+{
+    struct vm *vm = *state;
+
+    vm->config.count_exits = true;
+    vm->vcpus[0]->exits[EXIT_IO] = 12;
+    vm->vcpus[0]->exits[EXIT_CPUID] = 3000000000;
+    fake_host_reset();
+    vm_end_poweroff(vm);
+    vm_end_exit(vm, 1);
+    assert_non_null(strstr(fake_host.log, ": exits io 12\n"));
+    assert_non_null(strstr(fake_host.log, ": exits cpuid 3000000000\n"));
+    assert_null(strstr(fake_host.log, "mmio"));
+    assert_null(strstr(strstr(fake_host.log, "exits io") + 1, "exits io"));
+}
+
 static void a_long_reason_is_cut(void **state)
 {
     struct vm *vm = *state;
@@ -285,9 +302,16 @@ static void backend_failures(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(memory_map),           TEST(ram_pointers), TEST(the_first_end_wins),
-        TEST(a_long_reason_is_cut), TEST(resets),       PLAIN(several_processors),
-        PLAIN(time_policy),         PLAIN(refusals),    PLAIN(memory_runs_out_anywhere),
+        TEST(memory_map),
+        TEST(ram_pointers),
+        TEST(the_first_end_wins),
+        TEST(exits_are_told_at_the_end),
+        TEST(a_long_reason_is_cut),
+        TEST(resets),
+        PLAIN(several_processors),
+        PLAIN(time_policy),
+        PLAIN(refusals),
+        PLAIN(memory_runs_out_anywhere),
         PLAIN(backend_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Where a round trip's instructions go: each of the kernel's functions, as often as it is executed.
 
-    tests/bench/profile.py [--build DIR] [--lines] [--top N] [NAME...]
+    tests/bench/profiles.py [--build DIR] [--lines] [--top N] [NAME...]
 
 NAME: a figure of tests/bench/figures.py (default: those with a budget). --lines: by source line, inlined functions told
 apart."""
@@ -24,8 +24,8 @@ def measured(build, name):
     """The Result of one figure, with its profile."""
     if name == figures.SWITCH.name:
         return measure.switch(build, profile=True)
-    if name.startswith("share-"):
-        return measure.share(build, int(name[6:]), profile=True)
+    if name.startswith(("share-", "tick-")):
+        return measure.share(build, int(name.partition("-")[2]), profile=True)[0]
     only, settings = ("rdtsc", "time=strict") if name == figures.STRICT.name else (name, "")
     return measure.trips(build, only, settings, profile=True)[0][2]
 
@@ -46,8 +46,9 @@ def by_line(build, addresses):
     return [f"{where.split(' ')[0]} {name}" for name, where in zip(lines[::2], lines[1::2])]
 
 
-def shown(name, result, names, top):
+def show(build, name, result, top, lines=False):
     """One table, the most expensive first; names in alphabetical order where they cost the same."""
+    names = (by_line if lines else by_function)(build, list(result.at))
     sums = {}
     for place, count in zip(names, result.at.values()):
         sums[place] = sums.get(place, 0) + count
@@ -75,8 +76,7 @@ def main(argv):
     try:
         for name in args.names or [f.name for f in figures.ALL if f.budget is not None]:
             result = measured(args.build, name)
-            addresses = list(result.at)
-            shown(name, result, (by_line if args.lines else by_function)(args.build, addresses), args.top)
+            show(args.build, name, result, args.top, args.lines)
     except (Failed, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
