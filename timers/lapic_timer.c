@@ -77,8 +77,12 @@ static bool schedule(struct lapic_timer *t, at_t now, struct vt_schedule *s)
     if (count_at(t, tick) == 0)
         return false;
     *s = counter_once(&t->clock, expiry(t, tick));
-    if (mode_of(t->lvt) == LAPIC_TIMER_LVT_PERIODIC)
-        t->resync = !counter_every(&t->clock, expiry(t, tick), t->initial * divisor(t->divide), s);
+    if (mode_of(t->lvt) == LAPIC_TIMER_LVT_PERIODIC) {
+        uint64_t period = t->initial * divisor(t->divide);
+
+        period *= counter_group(&t->clock, period, t->timer.progress);
+        t->resync = !counter_every(&t->clock, expiry(t, tick), period, s);
+    }
     return true;
 }
 

@@ -202,6 +202,11 @@ static bool parse_rtc(void *target, const char *value)
     return vm->rtc_host || words_number(value, RTC_MAX, &vm->rtc_seconds);
 }
 
+static bool parse_hpet(void *target, const char *value)
+{
+    return choice(value, "on", "off", &((struct settings_line *)target)->vm->no_hpet);
+}
+
 static bool parse_on_reset(void *target, const char *value)
 {
     bool end;
@@ -254,6 +259,7 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"hyst=", "hyst=5c|rtc|artp", parse_hyst},
     {"time=", "time=strict", parse_time},
     {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
+    {"hpet=", "hpet=on|off", parse_hpet},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
 };

@@ -96,7 +96,7 @@ static void every_setting(void **state)
     (void)state;
     assert_int_equal(
         PARSE("vm=a cpus=8 catchup=7/2 k1=3us k2=0 leap=2s progress=100ns gap=jump hyst=artp rtc=12345 "
-              "on-reset=end time=strict trace=exits mem=2G"),
+              "on-reset=end time=strict trace=exits mem=2G hpet=off"),
         1);
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].cpus, 8);
@@ -113,6 +113,7 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].on_reset, ON_RESET_END);
     assert_true(vms[0].time.strict);
     assert_true(vms[0].trace_exits);
+    assert_true(vms[0].no_hpet);
     assert_int_equal(vms[0].mem, 2ull << 30);
     PARSE("vm=a catchup=3 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
     assert_false(vms[0].refused);
@@ -121,8 +122,8 @@ static void every_setting(void **state)
     assert_true(vms[0].time.leap_ns == LEAP_OFF);
     assert_int_equal(vms[0].time.hyst, 1);
     assert_int_equal(vms[0].mem, 2 << 20);
-    PARSE("vm=a catchup=adaptive mem=2097152");
-    assert_false(vms[0].refused || vms[0].time.fixed);
+    PARSE("vm=a catchup=adaptive mem=2097152 hpet=on");
+    assert_false(vms[0].refused || vms[0].time.fixed || vms[0].no_hpet);
 }
 
 static const struct wrong {
@@ -212,6 +213,7 @@ static void wrong_values(void **state)
         "rtc=253402300800",
         "rtc=",
         "on-reset=never",
+        "hpet=maybe",
     };
     size_t i;
 
