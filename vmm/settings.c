@@ -4,12 +4,13 @@
 
 #define COUNT(a) ((unsigned int)(sizeof(a) / sizeof((a)[0])))
 
-#define SLICE_MIN_NS 100000ull
-#define SLICE_MAX_NS 10000000000ull
-#define TIME_MAX_NS  100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
-#define RATE_MAX     0xFFFFFFFFull
-#define MAXRATE_MAX  1000000ull
-#define RTC_MAX      253402300799ull /* the end of the year 9999: the CMOS century has two digits */
+#define SLICE_MIN_NS    100000ull
+#define SLICE_MAX_NS    10000000000ull
+#define TIME_MAX_NS     100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
+#define PROGRESS_MIN_NS 10000ull
+#define RATE_MAX        0xFFFFFFFFull
+#define MAXRATE_MAX     1000000ull
+#define RTC_MAX         253402300799ull /* the end of the year 9999: the CMOS century has two digits */
 
 /* ---- global settings ---- */
 
@@ -167,9 +168,16 @@ static bool parse_leap(void *target, const char *value)
     return words_time(value, TIME_MAX_NS, &time_of(target)->leap_ns);
 }
 
+/* Less than what the run loop's own turn takes would let a storm of timer events keep it from ever entering
+ * the guest: a smaller value is that one. */
 static bool parse_progress(void *target, const char *value)
 {
-    return words_time(value, TIME_MAX_NS, &time_of(target)->progress_ns);
+    uint64_t *ns = &time_of(target)->progress_ns;
+
+    if (!words_time(value, TIME_MAX_NS, ns))
+        return false;
+    *ns = *ns < PROGRESS_MIN_NS ? PROGRESS_MIN_NS : *ns;
+    return true;
 }
 
 static bool parse_gap(void *target, const char *value)

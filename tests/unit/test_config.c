@@ -105,7 +105,7 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].time.rate_q, 2);
     assert_int_equal(vms[0].time.k1_ns, 3000);
     assert_int_equal(vms[0].time.leap_ns, 2000000000);
-    assert_int_equal(vms[0].time.progress_ns, 100);
+    assert_int_equal(vms[0].time.progress_ns, 10000); /* the least there is */
     assert_true(vms[0].time.gap_jump);
     assert_int_equal(vms[0].time.hyst, 2);
     assert_false(vms[0].rtc_host);
@@ -115,12 +115,13 @@ static void every_setting(void **state)
     assert_true(vms[0].trace_exits);
     assert_true(vms[0].no_hpet);
     assert_int_equal(vms[0].mem, 2ull << 30);
-    PARSE("vm=a catchup=3 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
+    PARSE("vm=a catchup=3 progress=0 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].time.rate_p, 3);
     assert_int_equal(vms[0].time.rate_q, 1);
     assert_true(vms[0].time.leap_ns == LEAP_OFF);
     assert_int_equal(vms[0].time.hyst, 1);
+    assert_int_equal(vms[0].time.progress_ns, 10000);
     assert_int_equal(vms[0].mem, 2 << 20);
     PARSE("vm=a catchup=adaptive mem=2097152 hpet=on");
     assert_false(vms[0].refused || vms[0].time.fixed || vms[0].no_hpet);
