@@ -113,7 +113,7 @@ void hpet_write64(uint32_t reg, uint64_t value)
     *(volatile uint64_t *)(hpet + reg) = value;
 }
 
-/* 2.3.9.2.2: the counter stands while the accumulator is set. */
+/* 2.3.9.2.2 */
 bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period)
 {
     uint64_t can = hpet_read64(HPET_TIMER_CONFIG(n));
@@ -123,8 +123,8 @@ bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period)
         return false;
     }
     hpet_write64(HPET_CONFIG, 0);
+    hpet_write64(HPET_COUNTER, 0);
     hpet_write64(HPET_TIMER_CONFIG(n), config | HPET_TIMER_SET);
-    hpet_write64(HPET_TIMER_COMPARATOR(n), hpet_read64(HPET_COUNTER) + period);
     hpet_write64(HPET_TIMER_COMPARATOR(n), period);
     hpet_write64(HPET_CONFIG, HPET_CONFIG_ENABLE);
     return true;

@@ -55,8 +55,8 @@ void lapic_timer_start(uint32_t lvt, uint32_t initial);
 bool hpet_find(void);
 uint64_t hpet_read64(uint32_t reg);
 void hpet_write64(uint32_t reg, uint64_t value);
-/* Starts timer n at a period in counts, its edges at that IOAPIC input; the counter runs after that. False if
- * the timer cannot be periodic or has no way to the input. */
+/* Starts the counter over from 0, and timer n with it at a period in counts, its edges at that IOAPIC input.
+ * False if the timer cannot be periodic or has no way to the input; nothing has changed then. */
 bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period);
 
 /* How a kernel finds the frequencies: channel 0 of the PIT against TSC and LAPIC timer over a fifth of a
