@@ -2,7 +2,8 @@
 
 #include "timers/muldiv.h"
 
-#define GROUP 8 /* what "far below" the minimum progress means, and how far above it a group lasts */
+#define FAR_BELOW 8  /* the minimum progress over the shortest period whose ticks come one by one */
+#define GROUP     32 /* how many times the minimum progress a group of them lasts */
 
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
@@ -61,7 +62,7 @@ uint64_t counter_group(const struct counter *c, uint64_t period, uint64_t progre
 {
     uint64_t ticks = counter_ticks(c, progress);
 
-    return period < ticks / GROUP ? ticks / period * GROUP : 1;
+    return period < ticks / FAR_BELOW ? ticks / period * GROUP : 1;
 }
 
 bool counter_every(const struct counter *c, uint64_t tick, uint64_t period, struct vt_schedule *s)

@@ -1,5 +1,5 @@
-/* Timers programmed to nonsense over and over, then all of them at their shortest periods at once, for a tenth
- * of `seconds`. */
+/* Timers programmed to nonsense over and over, then all of them at their shortest periods at once, for a
+ * fiftieth of `seconds`. */
 #include "guests/hostile/hostile.h"
 
 #include "guests/lib/io.h"
@@ -94,7 +94,7 @@ int hostile_ticks(const struct plan *plan)
     ioapic_route(HPET_GSI, HPET_VECTOR);
     interrupts_on();
     nonsense(hpet);
-    end = rdtsc() + plan->seconds * plan->tsc_hz / 10;
+    end = rdtsc() + plan->seconds * plan->tsc_hz / 50;
     lapic_ticks = hpet_ticks = pit_ticks = rtc_ticks = 0;
     fastest(hpet);
     while (rdtsc() < end) {
