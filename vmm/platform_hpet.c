@@ -137,6 +137,7 @@ void platform_hpet_init(struct vm *vm)
                                                  .read = page_read,
                                                  .write = page_write,
                                                  .self = vm,
+                                                 .quiet = BUS_QUIET_READ,
                                                  .name = "hpet"});
 }
 
