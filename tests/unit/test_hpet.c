@@ -117,7 +117,10 @@ static void s2_3_9_2_1_the_past_comes_again(void **state)
     hput(&b, H_TN_CMP(1), 999);
     hput(&b, H_CONF, RUN);
     assert_int_equal(rig_next(&b.rig), (TURN - 1) * H_TICK);
-    rig_to(&b.rig, (3 * TURN - 1) * H_TICK); /* and each turn */
+    for (uint64_t k = 1; k <= 3; k++) { /* and each turn */
+        assert_int_equal(rig_next(&b.rig), (k * TURN - 1) * H_TICK);
+        rig_to(&b.rig, (k * TURN - 1) * H_TICK);
+    }
     assert_int_equal(b.wire[20].raises, 3);
     assert_int_equal(hget(&b, H_TN_CMP(1)), 999);
     hput(&b, H_TN_CMP(1), 999); /* equality is a match */
@@ -356,6 +359,38 @@ static void shared_wire(void **state)
     assert_false(b.wire[20].level);
 }
 
+/* DESIGN.md 2.2: what is due at once comes at the present AT; the matches after it are on the counter's grid
+ * all the same. */
+static void late_first_match_keeps_the_grid(void **state)
+{
+    (void)state;
+    hput(&b, H_CONF, RUN);
+    hput(&b, H_TN_CONF(0), EDGE | HPET_TN_PERIODIC | HPET_TN_VAL_SET);
+    rig_to(&b.rig, 100 * H_TICK + 5); /* half a count later than the match */
+    hput(&b, H_TN_CMP(0), 100);
+    assert_int_equal(b.wire[20].raises, 1);
+    for (unsigned int k = 2; k < 10; k++) {
+        assert_int_equal(rig_next(&b.rig), 100 * k * H_TICK);
+        hpet_to(&b, 100 * k);
+    }
+}
+
+/* A match counts when its event is delivered, not when somebody looks: as long as AT stands at it. */
+static void a_match_waits_for_its_event(void **state)
+{
+    (void)state;
+    hput(&b, H_TN_CONF(0), LEVEL);
+    hput(&b, H_TN_CMP(0), 100);
+    hput(&b, H_CONF, RUN);
+    vtime_latch(&b.rig.time, 5000);
+    assert_int_equal(hget(&b, H_COUNT), 100);
+    assert_int_equal(hget(&b, H_STS), 0);
+    assert_false(b.wire[20].level);
+    vtime_advance(&b.rig.time, 5000);
+    assert_int_equal(hget(&b, H_STS), 1);
+    assert_true(b.wire[20].level);
+}
+
 static struct vt_ticks ledger(unsigned int n)
 {
     struct vt_ticks ticks;
@@ -592,6 +627,8 @@ int main(void)
         TEST(s2_3_5_overall_enable),
         TEST(s2_3_5_legacy_replacement),
         TEST(shared_wire),
+        TEST(late_first_match_keeps_the_grid),
+        TEST(a_match_waits_for_its_event),
         TEST(outcomes),
         TEST(exact_for_ever),
         TEST(counter_exact_for_a_century),
