@@ -2,6 +2,9 @@
 
 #include "timers/muldiv.h"
 
+#define FAR_BELOW 8  /* the minimum progress over the shortest period whose ticks come one by one */
+#define GROUP     32 /* how many times the minimum progress a group of them lasts */
+
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
     while (b != 0) {
@@ -53,6 +56,13 @@ struct vt_schedule counter_once(const struct counter *c, uint64_t tick)
     struct vt_schedule s = {.first = counter_at(c, tick), .period_num = 0, .period_den = 1, .phase = 0};
 
     return s;
+}
+
+uint64_t counter_group(const struct counter *c, uint64_t period, uint64_t progress)
+{
+    uint64_t ticks = counter_ticks(c, progress);
+
+    return period < ticks / FAR_BELOW ? ticks / period * GROUP : 1;
 }
 
 bool counter_every(const struct counter *c, uint64_t tick, uint64_t period, struct vt_schedule *s)

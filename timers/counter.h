@@ -37,4 +37,11 @@ struct vt_schedule counter_once(const struct counter *c, uint64_t tick);
  * the emulator arms anew at each event, so that no error adds up. */
 bool counter_every(const struct counter *c, uint64_t tick, uint64_t period, struct vt_schedule *s);
 
+/* How many ticks of a periodic timer are one event of the queue. 1, unless `period` (in ticks) is far below
+ * the minimum progress of `progress` AT units that each event costs: under an eighth of it no guest can tell
+ * the ticks apart, they merge in its interrupt controller, and gating each of them would all but stop the
+ * VM's clocks. Then as many as make 32 times the minimum progress: most of the time is the guest's, and AT
+ * can catch up. */
+uint64_t counter_group(const struct counter *c, uint64_t period, uint64_t progress);
+
 #endif

@@ -68,17 +68,22 @@ static bool schedule(struct lapic_timer *t, at_t now, struct vt_schedule *s)
     uint64_t tick = bus_tick(t, now);
 
     t->resync = false;
+    t->expires = t->deadline != 0 ? deadline_at(t, now) : AT_NEVER;
     if ((t->lvt & LAPIC_TIMER_LVT_MASKED) != 0)
         return false;
     if (t->deadline != 0) {
-        *s = (struct vt_schedule){.first = deadline_at(t, now), .period_den = 1};
+        *s = (struct vt_schedule){.first = t->expires, .period_den = 1};
         return true;
     }
     if (count_at(t, tick) == 0)
         return false;
     *s = counter_once(&t->clock, expiry(t, tick));
-    if (mode_of(t->lvt) == LAPIC_TIMER_LVT_PERIODIC)
-        t->resync = !counter_every(&t->clock, expiry(t, tick), t->initial * divisor(t->divide), s);
+    if (mode_of(t->lvt) == LAPIC_TIMER_LVT_PERIODIC) {
+        uint64_t period = t->initial * divisor(t->divide);
+
+        period *= counter_group(&t->clock, period, t->timer.progress);
+        t->resync = !counter_every(&t->clock, expiry(t, tick), period, s);
+    }
     return true;
 }
 
@@ -138,6 +143,7 @@ void lapic_timer_reset(struct lapic_timer *t)
     t->divide = 0;
     t->running = false;
     t->deadline = 0;
+    t->expires = AT_NEVER;
     t->resync = false;
     vtime_clear(t->time, &t->timer);
 }
@@ -153,10 +159,11 @@ static void rebase(struct lapic_timer *t, uint64_t tick)
     t->first = count;
 }
 
-/* A deadline that passed while the timer was masked is over without an interrupt. */
+/* A deadline that passed while the timer was masked is over without an interrupt, wherever the TSC has been
+ * moved since. */
 static void expire_deadline(struct lapic_timer *t, at_t now)
 {
-    if ((t->lvt & LAPIC_TIMER_LVT_MASKED) != 0 && tsc_at(t->tsc, now) >= t->deadline)
+    if ((t->lvt & LAPIC_TIMER_LVT_MASKED) != 0 && now >= t->expires)
         t->deadline = 0;
 }
 
@@ -237,6 +244,9 @@ void lapic_timer_set_deadline(struct lapic_timer *t, uint64_t deadline)
 
 void lapic_timer_tsc_moved(struct lapic_timer *t)
 {
+    at_t now = vtime_now(t->time);
+
+    expire_deadline(t, now);
     if (t->deadline != 0)
-        arm(t, vtime_now(t->time));
+        arm(t, now);
 }

@@ -41,6 +41,7 @@ struct lapic_timer {
     uint64_t start;    /* bus tick at which the count stood at `first` */
     uint32_t first;    /* counts from start to the first expiry; then `initial` each, if periodic */
     uint64_t deadline; /* IA32_TSC_DEADLINE; 0: disarmed (or over: see lapic_timer_deadline()) */
+    at_t expires;      /* the AT at which the TSC reaches it */
     bool resync;       /* periodic, and the queue's schedule is not exact: arm anew at each event */
     struct vtimer timer;
 };

@@ -40,8 +40,10 @@ static void arm(struct pit *p, uint64_t tick)
         vtime_clear(p->time, &p->timer);
         return;
     }
-    if (e.period != 0)
-        (void)counter_every(&p->clock, e.first, e.period, &s); /* exact: below 2^17 * 12 * hz */
+    if (e.period != 0) {
+        e.period *= counter_group(&p->clock, e.period, p->timer.progress);
+        (void)counter_every(&p->clock, e.first, e.period, &s); /* exact: far below 2^64 / (12 * hz) */
+    }
     vtime_set(p->time, &p->timer, &s);
 }
 

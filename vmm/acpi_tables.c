@@ -1,5 +1,6 @@
 #include "vmm/acpi_tables.h"
 
+#include "timers/hpet.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/apic_message.h"
 #include "vmm/blob.h"
@@ -31,7 +32,11 @@
 #define FADT_REVISION 4u    /* ACPI 4.0's, 244 bytes: what came later describes nothing that is here */
 #define FADT_LENGTH   244u
 
-#define GAS_IO 1u /* address space: system I/O (5.2.3.2) */
+#define GAS_MEMORY 0u /* address spaces (5.2.3.2) */
+#define GAS_IO     1u
+
+/* Counts of the HPET's shortest period without lost interrupts: 50 us, progress='s default. */
+#define HPET_MIN_TICK 5000u
 
 /* MADT (5.2.12). */
 #define MADT_PCAT_COMPAT 1u /* a PIC pair is there too */
@@ -194,25 +199,47 @@ static void madt(struct blob *b, const struct acpi_config *config, const struct 
     blob_u8(b, 1); /* LINT1 */
 }
 
+static bool has_hpet(const struct acpi_config *config)
+{
+    return config->hpet;
+}
+
+/* IA-PC HPET Specification 1.0a, 3.2.4 */
+static void hpet(struct blob *b, const struct acpi_config *config, const struct places *at)
+{
+    (void)config;
+    (void)at;
+    blob_u32(b, HPET_BLOCK_ID);
+    blob_u8(b, GAS_MEMORY);
+    blob_u8(b, 64);
+    blob_zeros(b, 2); /* bit offset, access size: any */
+    blob_u64(b, HPET_BASE);
+    blob_u8(b, 0); /* the first and only one */
+    blob_u16(b, HPET_MIN_TICK);
+    blob_u8(b, 0); /* nothing is said of the rest of its page */
+}
+
 /* What RSDT and XSDT list. */
 static const struct table {
     char signature[5];
     uint8_t revision;
     void (*body)(struct blob *b, const struct acpi_config *config, const struct places *at);
+    bool (*there)(const struct acpi_config *config); /* NULL: always */
 } tables[] = {
-    {"FACP", FADT_REVISION, fadt},
-    {"APIC", 3, madt},
+    {"FACP", FADT_REVISION, fadt, NULL},
+    {"APIC", 3, madt, NULL},
+    {"HPET", 1, hpet, has_hpet},
 };
 #define NTABLES (sizeof(tables) / sizeof(tables[0]))
 
 /* 5.2.7, 5.2.8: the addresses of the tables, in 4 or 8 bytes. Returns its own. */
 static uint32_t root_table(struct blob *b, uint32_t base, const char *signature, bool wide,
-                           const uint32_t *at)
+                           const uint32_t *at, size_t n)
 {
     size_t header = header_begin(b, signature, 1);
     size_t i;
 
-    for (i = 0; i < NTABLES; i++) {
+    for (i = 0; i < n; i++) {
         if (wide)
             blob_u64(b, at[i]);
         else
@@ -245,23 +272,25 @@ size_t acpi_tables_write(uint8_t *mem, size_t size, uint32_t base, const struct 
     struct places places;
     uint32_t at[NTABLES];
     uint32_t rsdt, xsdt;
-    size_t header, i;
+    size_t header, i, n = 0;
 
     blob_zeros(&b, TABLE_ALIGN); /* the RSDP's */
     places.facs = base + (uint32_t)b.used;
     facs(&b);
     header = header_begin(&b, "DSDT", 2);
     places.dsdt = base + (uint32_t)header;
-    dsdt_body(&b, config->cpus);
+    dsdt_body(&b, config->cpus, config->hpet);
     header_end(&b, header);
     for (i = 0; i < NTABLES; i++) {
+        if (tables[i].there != NULL && !tables[i].there(config))
+            continue;
         header = header_begin(&b, tables[i].signature, tables[i].revision);
-        at[i] = base + (uint32_t)header;
+        at[n++] = base + (uint32_t)header;
         tables[i].body(&b, config, &places);
         header_end(&b, header);
     }
-    rsdt = root_table(&b, base, "RSDT", false, at);
-    xsdt = root_table(&b, base, "XSDT", true, at);
+    rsdt = root_table(&b, base, "RSDT", false, at, n);
+    xsdt = root_table(&b, base, "XSDT", true, at, n);
     if (b.full)
         return 0;
     rsdp(&b, rsdt, xsdt);

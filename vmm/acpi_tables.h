@@ -1,13 +1,15 @@
-/* The ACPI tables of a VM (ACPI 6.4): RSDP, FACS, DSDT, FADT, MADT, RSDT, XSDT. */
+/* The ACPI tables of a VM (ACPI 6.4): RSDP, FACS, DSDT, FADT, MADT, HPET, RSDT, XSDT. */
 #ifndef VMM_ACPI_TABLES_H
 #define VMM_ACPI_TABLES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 struct acpi_config {
     unsigned int cpus; /* local APICs 0 .. cpus-1; at most 8 */
     uint8_t ioapic_id;
+    bool hpet; /* there is one */
 };
 
 /* Writes all tables into `mem` (guest-physical `base`, below 4 GiB and a multiple of 64; the RSDP comes

@@ -45,6 +45,7 @@ struct vm_config {
     uint64_t mem; /* bytes */
     unsigned int cpus;
     enum vm_on_reset on_reset;
+    bool no_hpet;  /* hpet=off */
     bool rtc_host; /* rtc=host, else rtc_seconds */
     uint64_t rtc_seconds;
     struct vtime_settings { /* in the words' own units; turned into RT ticks with the measured frequency */

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "timers/hpet.h"
 #include "vmm/acpi_pm.h"
 #include "vmm/blob.h"
 
@@ -22,6 +23,7 @@
 #define RES_IRQ     0x22u /* short, IRQ, 2 bytes: edge, active high */
 #define RES_IO      0x47u /* short, I/O port, 7 bytes */
 #define RES_IO_16   0x01u /* decodes 16 address bits */
+#define RES_MEM32   0x86u /* large, fixed memory, 32 bits */
 #define RES_END_TAG 0x79u
 
 /* An ISA device: Device (name) { Name (_HID, EisaId ("PNPxxxx")) Name (_UID, uid) Name (_CRS,
@@ -136,23 +138,52 @@ static void resources(struct blob *b, const struct isa_device *d)
     aml_close(b, at);
 }
 
-static void isa_device(struct blob *b, const struct isa_device *d)
+/* Name (_HID, EisaId ("PNPxxxx")) */
+static void hardware_id(struct blob *b, uint16_t pnp)
 {
-    size_t at = aml_device(b, d->name);
-
     aml_name(b, "_HID");
     blob_u8(b, AML_DWORD);
     blob_u8(b, 0x41); /* "PNP" in three times five bits (6.1.5), then the digits */
     blob_u8(b, 0xD0);
-    blob_u8(b, (uint8_t)(d->pnp >> 8));
-    blob_u8(b, (uint8_t)d->pnp);
+    blob_u8(b, (uint8_t)(pnp >> 8));
+    blob_u8(b, (uint8_t)pnp);
+}
+
+static void isa_device(struct blob *b, const struct isa_device *d)
+{
+    size_t at = aml_device(b, d->name);
+
+    hardware_id(b, d->pnp);
     aml_name(b, "_UID");
     aml_byte(b, d->uid);
     resources(b, d);
     aml_close(b, at);
 }
 
-void dsdt_body(struct blob *b, unsigned int cpus)
+/* Device (HPET) { Name (_HID, EisaId ("PNP0103")) Name (_CRS, ResourceTemplate () { Memory32Fixed (ReadWrite,
+ * base, length) }) } (IA-PC HPET Specification 1.0a, 3.2.6) */
+static void hpet_device(struct blob *b)
+{
+    size_t device = aml_device(b, "HPET");
+    size_t at;
+
+    hardware_id(b, 0x0103);
+    aml_name(b, "_CRS");
+    blob_u8(b, AML_BUFFER);
+    at = aml_open(b);
+    aml_byte(b, 12 + 2);
+    blob_u8(b, RES_MEM32);
+    blob_u16(b, 9);
+    blob_u8(b, 1); /* writable */
+    blob_u32(b, (uint32_t)HPET_BASE);
+    blob_u32(b, HPET_LENGTH);
+    blob_u8(b, RES_END_TAG);
+    blob_u8(b, 0); /* checksum not used */
+    aml_close(b, at);
+    aml_close(b, device);
+}
+
+void dsdt_body(struct blob *b, unsigned int cpus, bool hpet)
 {
     size_t at;
     size_t i;
@@ -166,5 +197,7 @@ void dsdt_body(struct blob *b, unsigned int cpus)
         processor(b, (unsigned int)i);
     for (i = 0; i < sizeof(isa_devices) / sizeof(isa_devices[0]); i++)
         isa_device(b, &isa_devices[i]);
+    if (hpet)
+        hpet_device(b);
     aml_close(b, at);
 }

@@ -2,9 +2,12 @@
 #ifndef VMM_DSDT_H
 #define VMM_DSDT_H
 
+#include <stdbool.h>
+
 struct blob;
 
-/* Appends the definition block's terms (without the table's header): \_S5, processors, ISA devices. */
-void dsdt_body(struct blob *b, unsigned int cpus);
+/* Appends the definition block's terms (without the table's header): \_S5, processors, ISA devices, and the
+ * HPET where there is one. */
+void dsdt_body(struct blob *b, unsigned int cpus, bool hpet);
 
 #endif

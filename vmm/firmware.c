@@ -64,7 +64,8 @@ static void write_bda(struct vm *vm)
 
 static void write_acpi(struct vm *vm)
 {
-    const struct acpi_config config = {.cpus = vm->nvcpus, .ioapic_id = vm->platform.ioapic.id};
+    const struct acpi_config config = {
+        .cpus = vm->nvcpus, .ioapic_id = vm->platform.ioapic.id, .hpet = !vm->config.no_hpet};
     uint8_t *area = vm_ram(vm, FW_ACPI, FW_ACPI_END - FW_ACPI);
     size_t used;
 

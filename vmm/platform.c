@@ -3,6 +3,7 @@
 
 #include "vmm/apic_bus.h"
 #include "vmm/host.h"
+#include "vmm/platform_hpet.h"
 #include "vmm/platform_irq.h"
 #include "vmm/platform_ports.h"
 #include "vmm/string.h"
@@ -86,10 +87,11 @@ void platform_init(struct vm *vm)
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         lapic_init(&vm->vcpus[i]->lapic, vm->vcpus[i]->id, &vm->time, &vm->vcpus[i]->tsc);
     ioapic_init(&p->ioapic, ioapic_id(vm), platform_send, vm);
-    pit_init(&p->pit, &vm->time, platform_line(vm, 0));
-    rtc_init(&p->rtc, &vm->time, platform_line(vm, IRQ_RTC),
+    pit_init(&p->pit, &vm->time, platform_replaceable_line(vm, 0));
+    rtc_init(&p->rtc, &vm->time, platform_replaceable_line(vm, IRQ_RTC),
              vm->config.rtc_host ? host_boot_seconds() : vm->config.rtc_seconds);
     rtc_set_memory(&p->rtc, vm->ram.low, vm->ram.high);
+    platform_hpet_init(vm);
     acpi_pm_init(&p->acpi_pm, &p->pmtimer, platform_line(vm, IRQ_SCI));
     pmtimer_init(&p->pmtimer, &vm->time, acpi_pm_timer_line(&p->acpi_pm), true);
     uart_init(&p->uart, vm, platform_line(vm, IRQ_UART));
@@ -105,6 +107,7 @@ void platform_reset(struct vm *vm)
     uart_reset(&p->uart);
     acpi_pm_reset(&p->acpi_pm);
     pmtimer_reset(&p->pmtimer);
+    platform_hpet_reset(vm);
     rtc_reset(&p->rtc);
     pit_reset(&p->pit);
     firmware_pic(&p->pic);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "timers/hpet.h"
 #include "timers/lapic_timer.h"
 #include "timers/pit.h"
 #include "timers/pmtimer.h"
@@ -27,6 +28,9 @@ struct platform {
     struct ioapic ioapic;
     struct pit pit;
     struct rtc rtc;
+    struct hpet hpet;
+    bool replaced;             /* the HPET stands in for PIT and RTC */
+    bool pit_level, rtc_level; /* what those two drive, let through or not */
     struct pmtimer pmtimer;
     struct acpi_pm acpi_pm;
     struct uart uart;

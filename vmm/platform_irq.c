@@ -97,6 +97,41 @@ void platform_irq_lower(struct vm *vm, unsigned int irq)
     ioapic_lower(&p->ioapic, gsi_of(irq));
 }
 
+static bool gsi_raise(void *ctx, unsigned int gsi)
+{
+    struct vm *vm = ctx;
+    return ioapic_raise(&vm->platform.ioapic, gsi) == APIC_ACCEPTED;
+}
+
+static void gsi_lower(void *ctx, unsigned int gsi)
+{
+    struct vm *vm = ctx;
+    ioapic_lower(&vm->platform.ioapic, gsi);
+}
+
+/* A vector in a local APIC's IRR is taken whatever the IOAPIC's mask says by now. */
+static bool gsi_waiting(void *ctx, unsigned int gsi)
+{
+    const struct vm *vm = ctx;
+    struct apic_message m = ioapic_message(&vm->platform.ioapic, gsi);
+    return apic_bus_waiting(vm, &m);
+}
+
+static bool gsi_masked(void *ctx, unsigned int gsi)
+{
+    const struct vm *vm = ctx;
+    struct apic_message m = ioapic_message(&vm->platform.ioapic, gsi);
+    return ioapic_masked(&vm->platform.ioapic, gsi) || !apic_bus_reachable(vm, &m);
+}
+
+static const struct vt_line_ops gsi_ops = {
+    .raise = gsi_raise, .lower = gsi_lower, .waiting = gsi_waiting, .masked = gsi_masked};
+
+struct vt_line platform_gsi_line(struct vm *vm, unsigned int gsi)
+{
+    return (struct vt_line){.ops = &gsi_ops, .ctx = vm, .line = gsi};
+}
+
 static bool line_raise(void *ctx, unsigned int line)
 {
     return platform_irq_raise(ctx, line);
@@ -107,24 +142,16 @@ static void line_lower(void *ctx, unsigned int line)
     platform_irq_lower(ctx, line);
 }
 
-/* A vector in a local APIC's IRR is taken whatever the IOAPIC's mask says by now. */
 static bool line_waiting(void *ctx, unsigned int line)
 {
     const struct vm *vm = ctx;
-    if (pic_waiting(&vm->platform.pic, line) && any_extint_open(vm))
-        return true;
-    struct apic_message m = ioapic_message(&vm->platform.ioapic, gsi_of(line));
-    return apic_bus_waiting(vm, &m);
+    return (pic_waiting(&vm->platform.pic, line) && any_extint_open(vm)) || gsi_waiting(ctx, gsi_of(line));
 }
 
 static bool line_masked(void *ctx, unsigned int line)
 {
     const struct vm *vm = ctx;
-    if (!pic_masked(&vm->platform.pic, line) && intr_open(vm))
-        return false;
-    unsigned int gsi = gsi_of(line);
-    struct apic_message m = ioapic_message(&vm->platform.ioapic, gsi);
-    return ioapic_masked(&vm->platform.ioapic, gsi) || !apic_bus_reachable(vm, &m);
+    return (pic_masked(&vm->platform.pic, line) || !intr_open(vm)) && gsi_masked(ctx, gsi_of(line));
 }
 
 static const struct vt_line_ops line_ops = {

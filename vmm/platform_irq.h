@@ -9,6 +9,8 @@ struct vm;
 
 /* ISA line irq, for a device. */
 struct vt_line platform_line(struct vm *vm, unsigned int irq);
+/* An IOAPIC input that no ISA line has, for a device. */
+struct vt_line platform_gsi_line(struct vm *vm, unsigned int gsi);
 /* Gives the PIC's INT output, if it has changed, to where it is wired. After every access to the PIC. False:
  * INT was low before and is now, so nothing can be taken from the PIC. */
 bool platform_sync_intr(struct vm *vm);

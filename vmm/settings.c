@@ -4,12 +4,13 @@
 
 #define COUNT(a) ((unsigned int)(sizeof(a) / sizeof((a)[0])))
 
-#define SLICE_MIN_NS 100000ull
-#define SLICE_MAX_NS 10000000000ull
-#define TIME_MAX_NS  100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
-#define RATE_MAX     0xFFFFFFFFull
-#define MAXRATE_MAX  1000000ull
-#define RTC_MAX      253402300799ull /* the end of the year 9999: the CMOS century has two digits */
+#define SLICE_MIN_NS    100000ull
+#define SLICE_MAX_NS    10000000000ull
+#define TIME_MAX_NS     100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
+#define PROGRESS_MIN_NS 10000ull
+#define RATE_MAX        0xFFFFFFFFull
+#define MAXRATE_MAX     1000000ull
+#define RTC_MAX         253402300799ull /* the end of the year 9999: the CMOS century has two digits */
 
 /* ---- global settings ---- */
 
@@ -167,9 +168,16 @@ static bool parse_leap(void *target, const char *value)
     return words_time(value, TIME_MAX_NS, &time_of(target)->leap_ns);
 }
 
+/* Less than what the run loop's own turn takes would let a storm of timer events keep it from ever entering
+ * the guest: a smaller value is that one. */
 static bool parse_progress(void *target, const char *value)
 {
-    return words_time(value, TIME_MAX_NS, &time_of(target)->progress_ns);
+    uint64_t *ns = &time_of(target)->progress_ns;
+
+    if (!words_time(value, TIME_MAX_NS, ns))
+        return false;
+    *ns = *ns < PROGRESS_MIN_NS ? PROGRESS_MIN_NS : *ns;
+    return true;
 }
 
 static bool parse_gap(void *target, const char *value)
@@ -200,6 +208,11 @@ static bool parse_rtc(void *target, const char *value)
 
     vm->rtc_host = strcmp(value, "host") == 0;
     return vm->rtc_host || words_number(value, RTC_MAX, &vm->rtc_seconds);
+}
+
+static bool parse_hpet(void *target, const char *value)
+{
+    return choice(value, "on", "off", &((struct settings_line *)target)->vm->no_hpet);
 }
 
 static bool parse_on_reset(void *target, const char *value)
@@ -260,6 +273,7 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"hyst=", "hyst=5c|rtc|artp", parse_hyst},
     {"time=", "time=strict", parse_time},
     {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
+    {"hpet=", "hpet=on|off", parse_hpet},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
     {"stats=", "stats=exits", parse_stats},

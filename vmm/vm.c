@@ -166,7 +166,7 @@ static uint64_t ticks(uint64_t ns)
     return vt_mul_div(ns, host_hz(), NS_PER_SECOND);
 }
 
-/* The configuration's words over the defaults. k1=, k2= and progress= of zero are settings like any other:
+/* The configuration's words over the defaults. k1= and k2= of zero are settings like any other:
  * the parser fills in the defaults of those that were not given. */
 static struct vtime_policy policy_of(const struct vtime_settings *s)
 {

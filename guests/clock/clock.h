@@ -1,19 +1,21 @@
-/* The clock guest: programs PIT, RTC and LAPIC timer together, logs every tick and reads every clock against
- * the TSC, then judges the log (judge.c). All times are TSC ticks unless a name says otherwise. */
+/* The clock guest: programs PIT, RTC, HPET and LAPIC timer together, logs every tick and reads every clock
+ * against the TSC, then judges the log (judge.c). All times are TSC ticks unless a name says otherwise. */
 #ifndef GUESTS_CLOCK_CLOCK_H
 #define GUESTS_CLOCK_CLOCK_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In order of interrupt priority, lowest first: the PIC pair puts IRQ 8 below IRQ 0, and a LAPIC takes its
- * own timer before the PIC's request. */
-enum tick_source { TICK_RTC, TICK_PIT, TICK_LAPIC, TICK_SOURCES };
+/* In order of interrupt priority, lowest first: the PIC pair puts IRQ 8 below IRQ 0, and a LAPIC takes what
+ * it has itself (from the HPET by the IOAPIC, from its own timer) before the PIC's request. */
+enum tick_source { TICK_RTC, TICK_PIT, TICK_HPET, TICK_LAPIC, TICK_SOURCES };
 
 enum clock_id { CLOCK_PIT, CLOCK_PM, CLOCK_LAPIC, CLOCK_RTC, CLOCK_HPET, CLOCKS };
 
 #define MAX_TICKS (128u * 1024)
 #define WINDOWS   512u
+
+#define FS_PER_SECOND 1000000000000000ull
 
 struct settings {
     uint64_t hz[TICK_SOURCES]; /* 0: that timer stays off */
@@ -66,8 +68,9 @@ struct clock {
 struct run {
     struct settings set;
     uint64_t tsc_hz, lapic_hz; /* as calibrated before the run */
-    uint32_t pit_divisor, lapic_count;
+    uint32_t pit_divisor, lapic_count, hpet_count;
     uint8_t rtc_rate_select;
+    uint32_t hpet_fs; /* femtoseconds in a count of the HPET; 0: there is none */
     /* When each timer was programmed and its interrupt let through: ticks due in between may come or not. */
     uint64_t arming[TICK_SOURCES], armed[TICK_SOURCES];
     uint64_t start, end;

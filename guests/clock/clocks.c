@@ -7,15 +7,9 @@
 #include "guests/lib/string.h"
 #include "guests/lib/timers.h"
 
-#define HPET_PERIOD  0x004 /* upper half of the capabilities: femtoseconds a count */
-#define HPET_CONFIG  0x010
-#define HPET_COUNTER 0x0F0
-#define HPET_ENABLE  0x1
-
 static volatile uint64_t last_tsc;
 static uint16_t pm_port;
 static uint32_t pm_mask;
-static uintptr_t hpet;
 static bool rtc_binary;
 
 uint64_t clock_tsc(void)
@@ -58,7 +52,7 @@ static uint64_t read_rtc(void)
 
 static uint64_t read_hpet(void)
 {
-    return *(volatile uint32_t *)(hpet + HPET_COUNTER);
+    return hpet_read64(HPET_COUNTER) % run.clocks[CLOCK_HPET].modulus;
 }
 
 static void add(enum clock_id id, const char *name, uint64_t (*read)(void), uint64_t modulus, uint64_t rate)
@@ -92,12 +86,12 @@ void clocks_init(void)
     if (pm_port != 0) {
         add(CLOCK_PM, "pm", read_pm, (uint64_t)pm_mask + 1, pm_rate);
     }
-    hpet = acpi_hpet();
-    if (hpet != 0) {
-        uint32_t period = *(volatile uint32_t *)(hpet + HPET_PERIOD);
+    if (run.hpet_fs != 0) {
+        /* A second of its ticks, so that it turns over at one of them. */
+        uint64_t turn = run.hpet_count != 0 ? run.hpet_count * run.set.hz[TICK_HPET] : 1ull << 32;
 
-        *(volatile uint32_t *)(hpet + HPET_CONFIG) |= HPET_ENABLE;
-        add(CLOCK_HPET, "hpet", read_hpet, 1ull << 32, mul_div(second, period, 1000000000000000ull));
+        hpet_write64(HPET_CONFIG, HPET_CONFIG_ENABLE);
+        add(CLOCK_HPET, "hpet", read_hpet, turn, mul_div(second, run.hpet_fs, FS_PER_SECOND));
     }
 }
 

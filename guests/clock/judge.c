@@ -11,6 +11,7 @@
 static struct series series[TICK_SOURCES] = {
     [TICK_PIT] = {.name = "pit"},
     [TICK_RTC] = {.name = "rtc"},
+    [TICK_HPET] = {.name = "hpet"},
     [TICK_LAPIC] = {.name = "lapic"},
 };
 
@@ -71,6 +72,8 @@ static uint64_t tick_period(enum tick_source source, uint64_t second)
         return run.clocks[CLOCK_PIT].rate * run.pit_divisor;
     case TICK_RTC:
         return second >> (16 - run.rtc_rate_select); /* 2^(rs - 1) / 32768 of a second */
+    case TICK_HPET:
+        return run.clocks[CLOCK_HPET].rate * run.hpet_count;
     default:
         return run.clocks[CLOCK_LAPIC].rate * run.lapic_count;
     }
@@ -159,13 +162,17 @@ int judge(void)
     if (series[TICK_LAPIC].delivered != 0) {
         compare_with_counter(&series[TICK_LAPIC], &run.clocks[CLOCK_LAPIC], &f);
     }
+    if (series[TICK_HPET].delivered != 0) {
+        compare_with_counter(&series[TICK_HPET], &run.clocks[CLOCK_HPET], &f);
+    }
     f.inversions = ticks_inversions(series, f.slack);
     printf(
         "clock: ticks pit=%lu/%lu rtc=%lu/%lu lapic=%lu/%lu lost=%lu extra=%lu inversions=%lu backward=%lu "
-        "disagreement_ns=%lu past_ns=%lu late_ns=%lu\n",
+        "disagreement_ns=%lu past_ns=%lu late_ns=%lu hpet=%lu/%lu\n",
         series[TICK_PIT].delivered, series[TICK_PIT].due, series[TICK_RTC].delivered, series[TICK_RTC].due,
         series[TICK_LAPIC].delivered, series[TICK_LAPIC].due, f.lost, f.extra, f.inversions, f.backward,
-        to_ns(f.disagreement, f.hz), to_ns(f.past, f.hz), to_ns(f.late, f.hz));
+        to_ns(f.disagreement, f.hz), to_ns(f.past, f.hz), to_ns(f.late, f.hz), series[TICK_HPET].delivered,
+        series[TICK_HPET].due);
 
     const char *reason = why(&f);
 

@@ -1,5 +1,5 @@
-/* The clock guest. Words: pit=HZ rtc=HZ lapic=HZ (0: off) seconds=N busy=on|off irq=pic|ioapic reads=all|few
- * limit=NS. */
+/* The clock guest. Words: pit=HZ rtc=HZ lapic=HZ hpet=HZ (0: off) seconds=N busy=on|off irq=pic|ioapic
+ * reads=all|few limit=NS. */
 #include "guests/clock/clock.h"
 
 #include "guests/lib/multiboot.h"
@@ -13,23 +13,25 @@
 
 static bool parse(const char *words)
 {
-    static const char *const names[] = {"pit", "rtc",   "lapic", "seconds", "busy",
-                                        "irq", "reads", "limit", NULL};
+    static const char *const names[] = {"pit",  "rtc", "lapic", "hpet",  "seconds",
+                                        "busy", "irq", "reads", "limit", NULL};
     struct settings *s = &run.set;
     bool bad = !words_check(words, names);
 
     s->hz[TICK_PIT] = word_number(words, "pit", 100, &bad);
     s->hz[TICK_RTC] = word_number(words, "rtc", 128, &bad);
     s->hz[TICK_LAPIC] = word_number(words, "lapic", 100, &bad);
+    s->hz[TICK_HPET] = hpet_find() ? word_number(words, "hpet", 50, &bad) : 0;
     s->seconds = word_number(words, "seconds", 5, &bad);
     s->limit_ns = word_number(words, "limit", 20000, &bad);
     s->busy = !word_is(words, "busy", "off");
     s->few_reads = word_is(words, "reads", "few");
     s->ioapic = word_is(words, "irq", "ioapic");
 
-    uint64_t total = s->hz[TICK_PIT] + s->hz[TICK_RTC] + s->hz[TICK_LAPIC];
+    uint64_t total = 0;
 
     for (unsigned int i = 0; i < TICK_SOURCES; i++) {
+        total += s->hz[i];
         bad |= s->hz[i] != 0 && (s->hz[i] < MIN_HZ || s->hz[i] > MAX_HZ);
     }
     bad |= s->hz[TICK_RTC] != 0 && rtc_rate_select(s->hz[TICK_RTC]) == 0;
@@ -47,9 +49,9 @@ int guest_main(uint64_t magic, uint64_t info)
         printf("clock: FAIL unusable words: %s\n", words);
         return EXIT_FAIL;
     }
-    printf("clock: pit=%lu rtc=%lu lapic=%lu seconds=%lu busy=%s irq=%s\n", run.set.hz[TICK_PIT],
+    printf("clock: pit=%lu rtc=%lu lapic=%lu seconds=%lu busy=%s irq=%s hpet=%lu\n", run.set.hz[TICK_PIT],
            run.set.hz[TICK_RTC], run.set.hz[TICK_LAPIC], run.set.seconds, run.set.busy ? "on" : "off",
-           run.set.ioapic ? "ioapic" : "pic");
+           run.set.ioapic ? "ioapic" : "pic", run.set.hz[TICK_HPET]);
     record_run();
     return judge();
 }

@@ -1,4 +1,4 @@
-/* The run itself: three timers, one log. */
+/* The run itself: the timers, one log. */
 #include "guests/clock/clock.h"
 
 #include "guests/lib/io.h"
@@ -8,6 +8,7 @@
 #include "guests/lib/traps.h"
 
 #define LAPIC_VECTOR      0x50
+#define HPET_VECTOR       0x48
 #define IOAPIC_PIT_VECTOR 0x40 /* vectors in the order of enum tick_source */
 #define IOAPIC_RTC_VECTOR 0x30
 #define RTC_C_PF          0x40
@@ -58,7 +59,7 @@ static void acknowledge(enum tick_source source)
     if (source == TICK_RTC && !(rtc_read(RTC_C) & RTC_C_PF)) {
         run.rtc_spurious++;
     }
-    if (source == TICK_LAPIC || run.set.ioapic) {
+    if (source == TICK_LAPIC || source == TICK_HPET || run.set.ioapic) {
         lapic_write(LAPIC_EOI, 0);
     } else {
         pic_eoi(source == TICK_PIT ? IRQ_PIT : IRQ_RTC);
@@ -93,6 +94,12 @@ static void on_rtc(struct trap_frame *frame)
     on_tick(TICK_RTC);
 }
 
+static void on_hpet(struct trap_frame *frame)
+{
+    (void)frame;
+    on_tick(TICK_HPET);
+}
+
 static void on_lapic(struct trap_frame *frame)
 {
     (void)frame;
@@ -106,7 +113,9 @@ static void route_interrupts(void)
     traps_set(PIC_VECTOR_BASE + IRQ_RTC, on_rtc);
     traps_set(IOAPIC_PIT_VECTOR, on_pit);
     traps_set(IOAPIC_RTC_VECTOR, on_rtc);
+    traps_set(HPET_VECTOR, on_hpet);
     traps_set(LAPIC_VECTOR, on_lapic);
+    ioapic_route(HPET_GSI, HPET_VECTOR);
     if (run.set.ioapic) {
         ioapic_route(GSI_PIT, IOAPIC_PIT_VECTOR);
         ioapic_route(GSI_RTC, IOAPIC_RTC_VECTOR);
@@ -134,6 +143,10 @@ static void set_periods(void)
         run.lapic_count = (uint32_t)((f.lapic_hz + hz[TICK_LAPIC] / 2) / hz[TICK_LAPIC]);
     }
     run.rtc_rate_select = rtc_rate_select(hz[TICK_RTC]);
+    run.hpet_fs = hpet_find() ? (uint32_t)(hpet_read64(HPET_CAPABILITIES) >> 32) : 0;
+    if (hz[TICK_HPET] != 0) {
+        run.hpet_count = (uint32_t)(FS_PER_SECOND / run.hpet_fs / hz[TICK_HPET]);
+    }
 }
 
 /* The PIT first: setting mode 2 makes its output rise, an edge that the PIC then forgets at ICW1. The RTC
@@ -151,7 +164,12 @@ static void arm(void)
         rtc_periodic(run.rtc_rate_select);
     }
     run.armed[TICK_RTC] = clock_tsc();
-    run.arming[TICK_LAPIC] = run.armed[TICK_RTC];
+    run.arming[TICK_HPET] = run.armed[TICK_RTC];
+    if (run.hpet_count != 0 && !hpet_periodic(0, HPET_GSI, run.hpet_count)) {
+        run.set.hz[TICK_HPET] = 0; /* this one has no way to that input: a clock only */
+    }
+    run.armed[TICK_HPET] = clock_tsc();
+    run.arming[TICK_LAPIC] = run.armed[TICK_HPET];
     if (run.lapic_count != 0) {
         lapic_timer_start(LVT_PERIODIC | LAPIC_VECTOR, run.lapic_count);
     }
@@ -222,4 +240,7 @@ void record_run(void)
     pit_stop();
     lapic_write(LAPIC_LVT_TIMER, LVT_MASKED);
     rtc_periodic(0);
+    if (run.hpet_fs != 0) {
+        hpet_write64(HPET_TIMER_CONFIG(0), 0);
+    }
 }

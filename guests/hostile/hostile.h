@@ -14,5 +14,6 @@ struct plan {
 int hostile_ports(const struct plan *plan);
 int hostile_msrs(const struct plan *plan);
 int hostile_memory(const struct plan *plan);
+int hostile_ticks(const struct plan *plan);
 
 #endif

@@ -104,10 +104,13 @@ static const struct {
     const char *name;
     int (*run)(const struct plan *plan);
 } modes[] = {
-    {"triple", triple},         {"ports", hostile_ports}, {"msrs", hostile_msrs},
-    {"memory", hostile_memory}, {"jump", jump},           {"cli", cli},
-    {"blind", blind},           {"clihlt", clihlt},       {"storm", storm},
-    {"reset", reset},           {"poweroff", poweroff},   {"exit", end},
+    {"triple", triple},     {"ports", hostile_ports},
+    {"msrs", hostile_msrs}, {"memory", hostile_memory},
+    {"jump", jump},         {"cli", cli},
+    {"blind", blind},       {"clihlt", clihlt},
+    {"storm", storm},       {"ticks", hostile_ticks},
+    {"reset", reset},       {"poweroff", poweroff},
+    {"exit", end},
 };
 
 int guest_main(uint64_t magic, uint64_t info)

@@ -1,5 +1,6 @@
 #include "guests/lib/timers.h"
 
+#include "guests/lib/acpi.h"
 #include "guests/lib/io.h"
 #include "guests/lib/irq.h"
 #include "guests/lib/string.h"
@@ -17,6 +18,9 @@
 #define LAPIC_DIVIDE_16   0x3
 #define CALIBRATION_COUNT 238636u /* 200 ms */
 #define PIT_FULL          65536u
+
+#define HPET_PERIODIC_CAP 0x010
+#define HPET_ROUTE_SHIFT  9
 
 void pit_start(uint32_t divisor)
 {
@@ -88,6 +92,45 @@ void lapic_timer_start(uint32_t lvt, uint32_t initial)
     lapic_write(LAPIC_LVT_TIMER, lvt);
     lapic_write(LAPIC_TIMER_ICR, initial);
 }
+
+/* ---- the HPET ---- */
+
+static uintptr_t hpet;
+
+bool hpet_find(void)
+{
+    hpet = acpi_hpet();
+    return hpet != 0;
+}
+
+uint64_t hpet_read64(uint32_t reg)
+{
+    return *(volatile uint64_t *)(hpet + reg);
+}
+
+void hpet_write64(uint32_t reg, uint64_t value)
+{
+    *(volatile uint64_t *)(hpet + reg) = value;
+}
+
+/* 2.3.9.2.2 */
+bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period)
+{
+    uint64_t can = hpet_read64(HPET_TIMER_CONFIG(n));
+    uint64_t config = HPET_TIMER_ENABLE | HPET_TIMER_PERIODIC | (uint64_t)gsi << HPET_ROUTE_SHIFT;
+
+    if ((can & HPET_PERIODIC_CAP) == 0 || (can >> 32 >> gsi & 1) == 0) {
+        return false;
+    }
+    hpet_write64(HPET_CONFIG, 0);
+    hpet_write64(HPET_COUNTER, 0);
+    hpet_write64(HPET_TIMER_CONFIG(n), config | HPET_TIMER_SET);
+    hpet_write64(HPET_TIMER_COMPARATOR(n), period);
+    hpet_write64(HPET_CONFIG, HPET_CONFIG_ENABLE);
+    return true;
+}
+
+/* ---- calibration ---- */
 
 /* All three clocks within one bracket. */
 struct reading {

@@ -39,6 +39,26 @@ uint8_t rtc_seconds(void);
 /* LAPIC timer: divide by 16, the counter runs from initial; mode bits and vector in lvt. */
 void lapic_timer_start(uint32_t lvt, uint32_t initial);
 
+/* The HPET (IA-PC HPET Specification 1.0a), found by its ACPI table: false where there is none. The other
+ * functions only after that. */
+#define HPET_CAPABILITIES        0x000 /* upper half: femtoseconds a count */
+#define HPET_CONFIG              0x010
+#define HPET_CONFIG_ENABLE       0x1
+#define HPET_COUNTER             0x0F0
+#define HPET_TIMER_CONFIG(n)     (0x100 + 0x20 * (n))
+#define HPET_TIMER_COMPARATOR(n) (0x108 + 0x20 * (n))
+#define HPET_TIMER_ENABLE        0x004
+#define HPET_TIMER_PERIODIC      0x008
+#define HPET_TIMER_SET           0x040
+#define HPET_GSI                 20 /* an IOAPIC input that the timers of most chip sets can drive */
+
+bool hpet_find(void);
+uint64_t hpet_read64(uint32_t reg);
+void hpet_write64(uint32_t reg, uint64_t value);
+/* Starts the counter over from 0, and timer n with it at a period in counts, its edges at that IOAPIC input.
+ * False if the timer cannot be periodic or has no way to the input; nothing has changed then. */
+bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period);
+
 /* How a kernel finds the frequencies: channel 0 of the PIT against TSC and LAPIC timer over a fifth of a
  * second, by the closest readings at both ends, so that a slow reading does no harm. Leaves channel 0 running
  * (mode 2, 65536). */

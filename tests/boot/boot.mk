@@ -1,7 +1,7 @@
 # Set-up, boot tests and the demonstration. Included by the top Makefile.
 DEBIAN    := $(BUILD)/debian
 INITRD    := $(DEBIAN)/initrd.img
-SLEEP5    := $(DEBIAN)/sleep5
+PROGRAMS  := $(DEBIAN)/sleep5 $(DEBIAN)/againstrtc
 JOBS      ?= 2
 BOOT_ARGS ?=
 
@@ -13,12 +13,12 @@ setup:
 debian: $(INITRD)
 	@tools/fetch-debian $(DEBIAN) || true
 
-$(SLEEP5): tests/boot/initramfs/sleep5.c
+$(PROGRAMS): $(DEBIAN)/%: tests/boot/initramfs/%.c tests/boot/initramfs/linux.h
 	@mkdir -p $(@D)
-	$(CC) -std=c11 -O2 -m64 -ffreestanding -fno-stack-protector -fno-pic -no-pie -static -nostdlib $(WARN) -o $@ $<
+	$(CC) -std=c11 -O2 -m64 -ffreestanding -fno-stack-protector -fno-pic -no-pie -static -nostdlib $(WARN) -I. -o $@ $<
 
-$(INITRD): tests/boot/initramfs/init $(SLEEP5) tools/mkinitramfs
-	tools/mkinitramfs $@ tests/boot/initramfs/init $(SLEEP5)
+$(INITRD): tests/boot/initramfs/init $(PROGRAMS) tools/mkinitramfs
+	tools/mkinitramfs $@ tests/boot/initramfs/init $(PROGRAMS)
 
 # `$(MAKE)` again after the set-up: the compiler may have come with it.
 run: setup

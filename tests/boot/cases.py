@@ -4,7 +4,7 @@ from shares import thirds
 
 # What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
 LINUX_BAD = [r"init: BAD", r"Marking TSC unstable", r"Unable to calibrate against PIT", r"APIC calibration not consistent",
-             r"hpet: Lost", r"rtc: lost", r"timekeeping watchdog", r"Kernel panic", r"sleep5:.*BAD"]
+             r"hpet: Lost", r"rtc: lost", r"timekeeping watchdog", r"Kernel panic", r"(sleep5|by \w+):.*BAD"]
 LINUX = "{debian}/vmlinuz mem=192M initrd={debian}/initrd.img -- console=ttyS0,115200 quiet"
 # Without the crypto self-tests and the mitigations, which halve the boot's wall time in Bochs and have no clocks in them.
 FAST = "cryptomgr.notests mitigations=off"
@@ -39,6 +39,11 @@ WORKING = [
          forbid=LINUX_BAD, timeout=420, needs=DEBIAN, slow=True),
     Case("linux-alone", vms(f"alpha {LINUX}"), anywhere=[*linux_seen("alpha"), all_ended(1, 0)], forbid=LINUX_BAD,
          timeout=240, needs=DEBIAN, slow=True),
+    Case("linux-clocksources", ["--on", "qemu", *vms(f"alpha {LINUX} {FAST} nokaslr test=clocksources")],
+         expect=[r"^alpha\| init: clocksource .*\bhpet\b",
+                 *(rf"^alpha\| init: by {name}: rtc=2\.00 clock=\d\.\d\d ok" for name in ("hpet", "acpi_pm", "tsc")),
+                 r"^escapement: vm alpha ended poweroff", all_ended(1, 0)],
+         forbid=LINUX_BAD, needs=DEBIAN),
     Case("three-clocks", vms(*(f"{n} {CLOCK} -- seconds=3" for n in "abc")),
          anywhere=[*(rf"^{n}\| clock: .*{NO_LOSS}" for n in "abc"), *(rf"^{n}\| clock: PASS" for n in "abc"),
                    all_ended(3, 0)], timeout=180, slow=True),
@@ -61,6 +66,10 @@ WORKING = [
     Case("thirds-with-waker", vms(f"a {SHARE} -- seconds=12", f"b {SHARE} -- seconds=6",
                                   f"w {SHARE} -- seconds=6 wake=1000"),
          anywhere=[all_ended(3, 0)], check=lambda text: thirds(text, busy="ab", waker="w"), timeout=300, slow=True),
+    Case("clock-hpet", ["--on", "qemu", *vms(f"a {CLOCK} -- seconds=2 busy=off hpet=200", f"b {CLOCK} hpet=off -- seconds=1 busy=off")],
+         anywhere=[r"^a\| clock: hpet samples=.* backward=0 disagreement_ns=0", r"^a\| clock: hpet counter and ticks disagreement_ns=0",
+                   rf"^a\| clock: ticks .*{NO_LOSS}.* hpet=(40\d)/\1$", r"^a\| clock: PASS", r"^b\| clock: ticks .* hpet=0/0$",
+                   r"^b\| clock: PASS", all_ended(2, 0)], forbid=[r"^b\| clock: hpet samples"]),
     Case("slice-and-boost", ["--append", "slice=2ms boost=off", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
          anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)], timeout=180),
 ]
@@ -110,6 +119,10 @@ HOSTILES = [
     beside_clock("cli seconds=1", "exit 0", 1),
     beside_clock("blind seconds=1", "exit 0", 1),
     beside_clock("storm seconds=1", "exit 0", 1),
+    Case("hostile-ticks", ["--on", "qemu", *vms(f"bad {HOSTILE} progress=0 -- mode=ticks seconds=1",
+                                                f"good {CLOCK} -- seconds=1 busy=off")],
+         anywhere=[r"^bad\| hostile: ticks lapic=[1-9]\d* pit=[1-9]\d* rtc=[1-9]\d* hpet=[1-9]", r"^escapement: vm bad ended exit 0",
+                   rf"^good\| clock: .*{NO_LOSS}", r"^good\| clock: PASS", all_ended(2, 0)]),
 ]
 
 

@@ -32,9 +32,11 @@ static uint64_t u64_at(uint32_t at)
     return u32_at(at) | (uint64_t)u32_at(at + 4) << 32;
 }
 
+static bool hpet_there = true;
+
 static size_t build(unsigned int cpus)
 {
-    const struct acpi_config config = {.cpus = cpus, .ioapic_id = 5};
+    const struct acpi_config config = {.cpus = cpus, .ioapic_id = 5, .hpet = hpet_there};
 
     memset(area, 0xEE, sizeof(area));
     return acpi_tables_write(area, SIZE, BASE, &config);
@@ -80,11 +82,11 @@ static void roots(void **state)
     check_header(rsdt, "RSDT");
     check_header(xsdt, "XSDT");
     n = (u32_at(rsdt + 4) - 36) / 4;
-    assert_int_equal(n, 2);
+    assert_int_equal(n, 3);
     assert_int_equal((u32_at(xsdt + 4) - 36) / 8, n);
     for (i = 0; i < n; i++) {
         assert_int_equal(u32_at(rsdt + 36 + 4 * i), u64_at(xsdt + 36 + 8 * i));
-        check_header(u32_at(rsdt + 36 + 4 * i) - BASE, i == 0 ? "FACP" : "APIC");
+        check_header(u32_at(rsdt + 36 + 4 * i) - BASE, i == 0 ? "FACP" : i == 1 ? "APIC" : "HPET");
     }
 }
 
@@ -157,6 +159,45 @@ static void madt(void **state)
     }
 }
 
+/* True if the table at `at` holds these bytes. */
+static bool holds(uint32_t at, const void *bytes, size_t n)
+{
+    for (uint32_t i = at; i + n <= at + u32_at(at + 4); i++)
+        if (memcmp(area + i, bytes, n) == 0)
+            return true;
+    return false;
+}
+
+/* IA-PC HPET Specification 1.0a, 3.2.4; PNP0103 in the DSDT (3.2.6). */
+static void hpet(void **state)
+{
+    static const uint8_t memory[] = {0x86, 9, 0, 1, 0x00, 0x00, 0xD0, 0xFE, 0x00, 0x04, 0x00, 0x00};
+    uint32_t at, dsdt, xsdt;
+
+    (void)state;
+    build(1);
+    at = find("HPET");
+    assert_int_equal(u32_at(at + 4), 56);
+    assert_int_equal(area[at + 8], 1);
+    assert_int_equal(u32_at(at + 36), 0x8086A201);
+    assert_int_equal(u32_at(at + 40), 64 << 8); /* in memory, 64 bits wide */
+    assert_int_equal(u64_at(at + 44), 0xFED00000);
+    assert_int_equal(area[at + 52], 0);
+    assert_int_equal(area[at + 53] | area[at + 54] << 8, 5000);
+    assert_int_equal(area[at + 55], 0);
+    dsdt = u32_at(find("FACP") + 40) - BASE;
+    assert_true(holds(dsdt, memory, sizeof(memory)));
+    assert_true(holds(dsdt, "\x41\xD0\x01\x03", 4));
+
+    hpet_there = false;
+    build(1);
+    hpet_there = true;
+    xsdt = (uint32_t)u64_at(24) - BASE;
+    assert_int_equal(u32_at(xsdt + 4), 36 + 2 * 8);
+    dsdt = u32_at(find("FACP") + 40) - BASE;
+    assert_false(holds(dsdt, memory, sizeof(memory)));
+}
+
 /* 7.4.2: what a guest evaluates to power off. */
 static void sleep_state(void **state)
 {
@@ -172,7 +213,7 @@ static void sleep_state(void **state)
 
 static void room_is_never_passed(void **state)
 {
-    const struct acpi_config config = {.cpus = 8, .ioapic_id = 0};
+    const struct acpi_config config = {.cpus = 8, .ioapic_id = 5, .hpet = true};
     size_t used = build(8);
     size_t size;
 
@@ -233,6 +274,7 @@ static void iasl_accepts_them(void **state)
     check_with_iasl(directory, "DSDT", u32_at(find("FACP") + 40) - BASE);
     check_with_iasl(directory, "FACP", find("FACP"));
     check_with_iasl(directory, "APIC", find("APIC"));
+    check_with_iasl(directory, "HPET", find("HPET"));
     snprintf(command, sizeof(command), "rm -r %s", directory);
     assert_int_equal(system(command), 0);
 }
@@ -243,6 +285,7 @@ int main(void)
         cmocka_unit_test(roots),
         cmocka_unit_test(fadt),
         cmocka_unit_test(madt),
+        cmocka_unit_test(hpet),
         cmocka_unit_test(sleep_state),
         cmocka_unit_test(room_is_never_passed),
         cmocka_unit_test(iasl_accepts_them),

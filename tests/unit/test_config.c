@@ -97,7 +97,7 @@ static void every_setting(void **state)
     (void)state;
     assert_int_equal(
         PARSE("vm=a cpus=8 catchup=7/2 k1=3us k2=0 leap=2s progress=100ns gap=jump hyst=artp rtc=12345 "
-              "on-reset=end time=strict trace=exits stats=exits mem=2G"),
+              "on-reset=end time=strict trace=exits stats=exits mem=2G hpet=off"),
         1);
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].cpus, 8);
@@ -106,7 +106,7 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].time.rate_q, 2);
     assert_int_equal(vms[0].time.k1_ns, 3000);
     assert_int_equal(vms[0].time.leap_ns, 2000000000);
-    assert_int_equal(vms[0].time.progress_ns, 100);
+    assert_int_equal(vms[0].time.progress_ns, 10000); /* the least there is */
     assert_true(vms[0].time.gap_jump);
     assert_int_equal(vms[0].time.hyst, 2);
     assert_false(vms[0].rtc_host);
@@ -115,16 +115,18 @@ static void every_setting(void **state)
     assert_true(vms[0].time.strict);
     assert_true(vms[0].trace_exits);
     assert_true(vms[0].count_exits);
+    assert_true(vms[0].no_hpet);
     assert_int_equal(vms[0].mem, 2ull << 30);
-    PARSE("vm=a catchup=3 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
+    PARSE("vm=a catchup=3 progress=0 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart");
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].time.rate_p, 3);
     assert_int_equal(vms[0].time.rate_q, 1);
     assert_true(vms[0].time.leap_ns == LEAP_OFF);
     assert_int_equal(vms[0].time.hyst, 1);
+    assert_int_equal(vms[0].time.progress_ns, 10000);
     assert_int_equal(vms[0].mem, 2 << 20);
-    PARSE("vm=a catchup=adaptive mem=2097152");
-    assert_false(vms[0].refused || vms[0].time.fixed);
+    PARSE("vm=a catchup=adaptive mem=2097152 hpet=on");
+    assert_false(vms[0].refused || vms[0].time.fixed || vms[0].no_hpet);
 }
 
 static const struct wrong {
@@ -215,6 +217,7 @@ static void wrong_values(void **state)
         "rtc=253402300800",
         "rtc=",
         "on-reset=never",
+        "hpet=maybe",
     };
     size_t i;
 

@@ -16,7 +16,7 @@
 #include "vmm/exit.h"
 #include "vmm/walk.h"
 
-#define DEVICE 0xfed00000ull /* nothing is there but what a test claims */
+#define DEVICE 0xfed80000ull /* nothing is there but what a test claims */
 #define CODE   0x8000ull
 #define GPR(r) (vm->vcpus[0]->regs.gpr[GPR_##r])
 

@@ -303,6 +303,117 @@ static void test_tsc_deadline(void **state)
     assert_true(rig_idle(&b.rig));
 }
 
+/* 10.5.4.1: a write to the TSC or to IA32_TSC_ADJUST re-maps an armed deadline, in both directions; what
+ * passed while the timer was masked is over, wherever the TSC goes afterwards. */
+static void s10_5_4_1_tsc_writes(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, (uint64_t)BUS_HZ * TICK, BUS_HZ);
+    lapic_timer_set_lvt(&b.timer, 0x50 | DEADLINE);
+    lapic_timer_set_deadline(&b.timer, 1000);
+    rig_to(&b.rig, 400);
+    tsc_write(&b.tsc, 0); /* back: farther away */
+    lapic_timer_tsc_moved(&b.timer);
+    assert_int_equal(rig_next(&b.rig), 1400);
+    tsc_write(&b.tsc, 5000); /* past it: at once */
+    lapic_timer_tsc_moved(&b.timer);
+    rig_to(&b.rig, 400);
+    assert_int_equal(b.fired, 1);
+    assert_int_equal(lapic_timer_deadline(&b.timer), 0);
+    tsc_write(&b.tsc, 0); /* it has fired: it does not come again */
+    lapic_timer_tsc_moved(&b.timer);
+    assert_true(rig_idle(&b.rig));
+
+    lapic_timer_set_lvt(&b.timer, 0x50 | DEADLINE | MASKED);
+    lapic_timer_set_deadline(&b.timer, 100);
+    rig_to(&b.rig, 600); /* passes, masked */
+    tsc_write(&b.tsc, 0);
+    lapic_timer_tsc_moved(&b.timer);
+    lapic_timer_set_lvt(&b.timer, 0x50 | DEADLINE);
+    assert_int_equal(lapic_timer_deadline(&b.timer), 0);
+    assert_true(rig_idle(&b.rig));
+    assert_int_equal(b.fired, 1);
+}
+
+/* Issue 4, bad input: the end of 64 bits is never reached; a 0 after it disarms; a million deadlines. */
+static void s10_5_4_1_extremes(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, (uint64_t)BUS_HZ * TICK, BUS_HZ);
+    lapic_timer_set_lvt(&b.timer, 0x50 | DEADLINE);
+    lapic_timer_set_deadline(&b.timer, UINT64_MAX);
+    assert_true(lapic_timer_deadline(&b.timer) == UINT64_MAX);
+    assert_true(rig_idle(&b.rig));
+    lapic_timer_set_deadline(&b.timer, 0);
+    assert_int_equal(lapic_timer_deadline(&b.timer), 0);
+    tsc_write(&b.tsc, UINT64_MAX - 10); /* and back through 0 */
+    lapic_timer_set_deadline(&b.timer, UINT64_MAX);
+    assert_int_equal(rig_next(&b.rig), 10);
+    for (uint64_t i = 1; i <= 1000000; i++)
+        lapic_timer_set_deadline(&b.timer, i * 7);
+    rig_to(&b.rig, 0);
+    assert_int_equal(b.fired, 1);
+    assert_null(vtime_check(&b.rig.time));
+}
+
+/* 10.4.7.1: after RESET and INIT the timer is masked, stopped, one-shot, divided by 2, without a deadline. */
+static void s10_4_7_1_reset(void **state)
+{
+    static const uint32_t modes[] = {ONESHOT, PERIODIC, DEADLINE};
+
+    (void)state;
+    for (unsigned int i = 0; i < 3; i++) {
+        struct bench b;
+
+        bench_init(&b, (uint64_t)BUS_HZ * TICK, BUS_HZ);
+        lapic_timer_set_divide(&b.timer, 0xB);
+        lapic_timer_set_lvt(&b.timer, 0x50 | modes[i]);
+        lapic_timer_set_initial(&b.timer, 100);
+        lapic_timer_set_deadline(&b.timer, 100);
+        assert_false(rig_idle(&b.rig));
+        lapic_timer_reset(&b.timer);
+        assert_true(rig_idle(&b.rig));
+        assert_int_equal(lapic_timer_initial(&b.timer) | lapic_timer_current(&b.timer), 0);
+        assert_int_equal(lapic_timer_deadline(&b.timer), 0);
+        lapic_timer_set_lvt(&b.timer, 0x50 | ONESHOT); /* nothing is left to fire */
+        assert_true(rig_idle(&b.rig));
+        lapic_timer_set_initial(&b.timer, 100);
+        assert_int_equal(rig_next(&b.rig), 200 * TICK);
+    }
+}
+
+/* A period far below the minimum progress: AT goes on, and the count that is read is the exact one
+ * (counter_group()). */
+static void period_of_one_tick(void **state)
+{
+    struct vtime_policy policy = vtime_policy_defaults((uint64_t)BUS_HZ * TICK);
+    struct bench b;
+    rt_t rt = 0;
+
+    (void)state;
+    bench_init(&b, (uint64_t)BUS_HZ * TICK, BUS_HZ);
+    vtime_init(&b.rig.time, &policy, (uint64_t)BUS_HZ * TICK, 0);
+    vtime_vcpu_run(&b.rig.time, 0);
+    lapic_timer_init(&b.timer, &b.rig.time, BUS_HZ, &b.tsc, &ops, &b, 0);
+    lapic_timer_set_divide(&b.timer, 0xB);
+    lapic_timer_set_lvt(&b.timer, 0x50 | PERIODIC);
+    lapic_timer_set_initial(&b.timer, 1);
+    for (unsigned int i = 0; i < 1000; i++) {
+        rt_t next = vtime_deadline(&b.rig.time);
+
+        rt = next > rt ? next : rt + 100;
+        vtime_advance(&b.rig.time, rt);
+        assert_int_equal(lapic_timer_current(&b.timer), 1);
+    }
+    assert_in_range(b.fired, 900, 1000);
+    assert_int_equal(vtime_peek(&b.rig.time), rt);
+    assert_true(rt >= (uint64_t)BUS_HZ * TICK / 10); /* 100 us and more for each */
+}
+
 /* Clocks without a common factor: events on the exact grid, also where the fraction of the period is too wide
  * for the queue. */
 static void periodic_exact(uint64_t hz, uint64_t bus, uint32_t initial, unsigned int shift,
@@ -393,6 +504,10 @@ int main(void)
         cmocka_unit_test(test_masked_counts_on),
         cmocka_unit_test(test_divide_change_goes_on),
         cmocka_unit_test(test_tsc_deadline),
+        cmocka_unit_test(s10_5_4_1_tsc_writes),
+        cmocka_unit_test(s10_5_4_1_extremes),
+        cmocka_unit_test(s10_4_7_1_reset),
+        cmocka_unit_test(period_of_one_tick),
         cmocka_unit_test(test_exact),
         cmocka_unit_test(test_garbage),
     };

@@ -226,6 +226,40 @@ static void test_port_61h(void **state)
     assert_int_equal(in(&b, 0x61) & 0x20, 0x20);
 }
 
+/* ICH9, NMI_SC: bit 1 lets OUT2 through to the speaker and is no more than kept; bit 5 shows OUT2 before
+ * that. Bit 0 is GATE2: low it stops a tone with OUT high, its rising edge starts the tone anew (8254, "Mode
+ * 3"). */
+static void port_61h_speaker_and_gate(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ);
+    out(&b, 0x61, 3);
+    program(&b, 2, 3, 100);
+    to_tick(&b, 1000);
+    for (uint64_t tick = 1000; tick < 1200; tick++) {
+        to_tick(&b, tick);
+        unsigned int expected = (tick - 1) % 100 < 50 ? 0x20 : 0;
+
+        assert_int_equal(in(&b, 0x61) & 0x23, expected | 3);
+        out(&b, 0x61, 1); /* the speaker off and on: the tone goes on */
+        assert_int_equal(in(&b, 0x61) & 0x23, expected | 1);
+        out(&b, 0x61, 3);
+    }
+    to_tick(&b, 1270);
+    assert_int_equal(in(&b, 0x61) & 0x20, 0);
+    out(&b, 0x61, 2);
+    assert_int_equal(in(&b, 0x61) & 0x23, 0x22);
+    to_tick(&b, 5000);
+    assert_int_equal(in(&b, 0x61) & 0x23, 0x22);
+    out(&b, 0x61, 3);
+    to_tick(&b, 5001 + 49);
+    assert_int_equal(in(&b, 0x61) & 0x20, 0x20);
+    to_tick(&b, 5001 + 50);
+    assert_int_equal(in(&b, 0x61) & 0x20, 0);
+}
+
 static void test_one_shot_retriggers_at_gate(void **state)
 {
     struct bench b;
@@ -404,6 +438,7 @@ int main(void)
         cmocka_unit_test(test_latch_and_read_back),
         cmocka_unit_test(test_access_modes),
         cmocka_unit_test(test_port_61h),
+        cmocka_unit_test(port_61h_speaker_and_gate),
         cmocka_unit_test(test_one_shot_retriggers_at_gate),
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_day_of_ticks),

@@ -209,6 +209,126 @@ static void test_alarm_and_update_are_both_delivered(void **state)
     assert_int_equal(get(&b, RTC_REG_C) & RTC_C_AF, RTC_C_AF);
 }
 
+/* Table 5, "Periodic interrupt rate and square wave output frequency": rate 0 is none; rates 1 and 2 depend
+ * on the time base that the divider select names. */
+static void table_5_rates_by_time_base(void **state)
+{
+    static const struct {
+        uint8_t a;
+        uint64_t period;
+    } rows[] = {{0x21, 128}, {0x22, 256}, {0x23, 4}, {0x2F, 16384},
+                {0x01, 1},   {0x02, 2},   {0x12, 2}, {0x13, 4}};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 0);
+    put(&b, RTC_REG_B, RTC_B_24H | RTC_B_PIE);
+    for (unsigned int i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        put(&b, RTC_REG_A, rows[i].a);
+        rig_to(&b.rig, rig_next(&b.rig)); /* the chain's phase */
+        assert_int_equal(get(&b, RTC_REG_C) & RTC_C_PF, RTC_C_PF);
+        assert_int_equal(rig_next(&b.rig) - vtime_peek(&b.rig.time), rows[i].period * TICK);
+    }
+    put(&b, RTC_REG_A, 0x20);
+    assert_true(rig_idle(&b.rig));
+}
+
+/* "Update Cycle": changes of rate leave the seconds and UIP's 244 us where they are. */
+static void update_cycle_through_rate_changes(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 0);
+    for (unsigned int s = 1; s < 60; s++) {
+        for (unsigned int i = 0; i < 8; i++) {
+            to_tick(&b, s * 32768 - 32000 + 3989 * i);
+            put(&b, RTC_REG_A, 0x20 | ((s + i) & 15));
+        }
+        to_tick(&b, s * 32768 - 9);
+        assert_int_equal(get(&b, RTC_REG_A) & RTC_A_UIP, 0);
+        to_tick(&b, s * 32768 - 8);
+        put(&b, RTC_REG_A, 0xA0 | ((s + 3) & 15)); /* UIP is read-only */
+        assert_int_equal(get(&b, RTC_REG_A), 0xA0 | ((s + 3) & 15));
+        to_tick(&b, s * 32768);
+        assert_int_equal(get(&b, RTC_REG_A) & RTC_A_UIP, 0);
+        assert_int_equal(get(&b, RTC_SECONDS), s / 10 << 4 | s % 10);
+    }
+}
+
+/* "Alarm": a byte of C0 to FF agrees with anything, so alarms each second, minute and hour; in 12-hour mode
+ * with its PM bit; AF without AIE. */
+static void alarm_wildcards_and_12_hours(void **state)
+{
+    static const struct {
+        uint8_t alarm[3]; /* seconds, minutes, hours */
+        uint64_t first, next;
+    } rows[] = {{{0xFF, 0xC0, 0xD5}, 1, 1},
+                {{0x05, 0xFF, 0xFF}, 5, 60},
+                {{0x00, 0x30, 0xC1}, 1800, 3600},
+                {{0x00, 0x00, 0x81}, 3600, 86400}}; /* 1 pm */
+    struct bench b;
+
+    (void)state;
+    for (unsigned int i = 0; i < 4; i++) {
+        bench_init(&b, EXACT_HZ, 43200); /* noon */
+        put(&b, RTC_REG_B, RTC_B_SET);
+        put(&b, RTC_HOURS, 0x92);
+        for (unsigned int n = 0; n < 3; n++)
+            put(&b, RTC_SECONDS_ALARM + 2 * n, rows[i].alarm[n]);
+        put(&b, RTC_REG_B, RTC_B_AIE);
+        assert_int_equal(rig_next(&b.rig), rows[i].first * EXACT_HZ);
+        rig_to(&b.rig, rows[i].first * EXACT_HZ);
+        assert_int_equal(get(&b, RTC_REG_C) & 0xA0, RTC_C_IRQF | RTC_C_AF);
+        assert_int_equal(rig_next(&b.rig), (rows[i].first + rows[i].next) * EXACT_HZ);
+        put(&b, RTC_REG_B, 0);
+        assert_true(rig_idle(&b.rig));
+        rig_to(&b.rig, (rows[i].first + rows[i].next) * EXACT_HZ);
+        assert_int_equal(get(&b, RTC_REG_C) & 0xA0, RTC_C_AF);
+    }
+}
+
+/* DS12887, "Century": 1999 to 2000, a leap year; 2099 to 2100, none; in BCD. */
+static void century_byte(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 946684799);
+    expect_date(&b, "1999-12-31 23:59:59 6");
+    rig_to(&b.rig, EXACT_HZ);
+    expect_date(&b, "2000-01-01 00:00:00 7");
+    rig_to(&b.rig, 60 * UINT64_C(86400) * EXACT_HZ);
+    expect_date(&b, "2000-02-29 23:59:59 3");
+    bench_init(&b, EXACT_HZ, 4102444799u);
+    expect_date(&b, "2099-12-31 23:59:59 5");
+    rig_to(&b.rig, EXACT_HZ);
+    expect_date(&b, "2100-01-01 00:00:00 6");
+    rig_to(&b.rig, (59 * UINT64_C(86400) + 1) * EXACT_HZ);
+    expect_date(&b, "2100-03-01 00:00:00 2");
+}
+
+/* "DSE": kept, and without effect: the last Sunday of April has 24 hours. (The chips of today's PCs do the
+ * same.) "RESET": interrupts and flags off, the rest stays. */
+static void daylight_bit_and_reset_pin(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 956444399);
+    put(&b, RTC_REG_B, RTC_B_24H | RTC_B_DSE | RTC_B_UIE | RTC_B_SQWE);
+    expect_date(&b, "2000-04-22 22:59:59 7");
+    rig_to(&b.rig, 11 * UINT64_C(3600) * EXACT_HZ);
+    expect_date(&b, "2000-04-23 09:59:59 1");
+    assert_true(b.rig.level);
+    rtc_reset(&b.rtc);
+    assert_false(b.rig.level);
+    assert_int_equal(get(&b, RTC_REG_B), RTC_B_24H | RTC_B_DSE);
+    assert_int_equal(get(&b, RTC_REG_C), 0);
+    expect_date(&b, "2000-04-23 09:59:59 1");
+    assert_true(rig_idle(&b.rig));
+}
+
 static void test_divider_reset(void **state)
 {
     struct bench b;
@@ -394,6 +514,11 @@ int main(void)
         cmocka_unit_test(test_periodic_rates_keep_phase),
         cmocka_unit_test(test_register_c_acknowledges),
         cmocka_unit_test(test_alarm_and_update_are_both_delivered),
+        cmocka_unit_test(table_5_rates_by_time_base),
+        cmocka_unit_test(update_cycle_through_rate_changes),
+        cmocka_unit_test(alarm_wildcards_and_12_hours),
+        cmocka_unit_test(century_byte),
+        cmocka_unit_test(daylight_bit_and_reset_pin),
         cmocka_unit_test(test_divider_reset),
         cmocka_unit_test(test_set_and_formats),
         cmocka_unit_test(test_ram_and_ports),
