@@ -7,7 +7,7 @@
 #include "vmm/words.h"
 
 #define GLOBAL_SETTINGS 3
-#define VM_SETTINGS     18
+#define VM_SETTINGS     19
 
 enum module_role { ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };
 
