@@ -56,6 +56,13 @@ static uint64_t ram_bytes(const struct vm *vm)
     return vm->ram.low + vm->ram.high;
 }
 
+/* What a read of a hole sees: no device answers. */
+static void fill_holes(struct vm *vm)
+{
+    for (size_t i = 0; i < HOLES; i++)
+        memset(vm->ram.base + holes[i].first, 0xff, (size_t)(holes[i].end - holes[i].first));
+}
+
 static bool ram_alloc(struct vm *vm)
 {
     uint64_t bytes = vm->config.mem & ~(PAGE_SIZE - 1);
@@ -64,7 +71,10 @@ static bool ram_alloc(struct vm *vm)
     vm->ram.high = bytes - vm->ram.low;
     vm->ram.base =
         host_alloc_pages((size_t)(bytes / PAGE_SIZE), bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE_SIZE);
-    return vm->ram.base != NULL;
+    if (!vm->ram.base)
+        return false;
+    fill_holes(vm);
+    return true;
 }
 
 static bool map_range(struct vm *vm, uint64_t gpa, uint64_t offset, uint64_t length)
@@ -73,13 +83,16 @@ static bool map_range(struct vm *vm, uint64_t gpa, uint64_t offset, uint64_t len
            hv->map(vm, gpa, host_phys(vm->ram.base) + offset, length, NPT_READ | NPT_WRITE | NPT_EXEC);
 }
 
-/* Everything between the holes, and what lies above 4 GiB. */
+/* Everything, but that the holes are there for reading only: guests look for option ROMs in them, word by
+ * word. */
 static bool ram_map(struct vm *vm)
 {
     uint64_t at = 0;
 
     for (size_t i = 0; i < HOLES; i++) {
-        if (!map_range(vm, at, at, holes[i].first - at))
+        if (!map_range(vm, at, at, holes[i].first - at) ||
+            !hv->map(vm, holes[i].first, host_phys(vm->ram.base) + holes[i].first,
+                     holes[i].end - holes[i].first, NPT_READ))
             return false;
         at = holes[i].end;
     }
@@ -309,6 +322,7 @@ bool vm_restart(struct vm *vm)
     vm->reset_requested = false;
     vm->restarts++;
     memset(vm->ram.base, 0, (size_t)ram_bytes(vm));
+    fill_holes(vm);
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         tsc_reset(&vm->vcpus[i]->tsc, at);
         if (i > 0)

@@ -28,15 +28,25 @@ static void memory_map(void **state)
 {
     struct vm *vm = *state;
     const struct fake_vm *f = vm->arch;
-    const uint64_t expected[][2] = {{0, 0xa0000}, {0xb8000, 0x8000}, {0xe0000, FAKE_VM_MEM - 0xe0000}};
+    const unsigned int all = NPT_READ | NPT_WRITE | NPT_EXEC;
+    const struct {
+        uint64_t gpa, length;
+        unsigned int rights;
+    } expected[] = {{0, 0xa0000, all},
+                    {0xa0000, 0x18000, NPT_READ},
+                    {0xb8000, 0x8000, all},
+                    {0xc0000, 0x20000, NPT_READ},
+                    {0xe0000, FAKE_VM_MEM - 0xe0000, all}};
 
-    assert_int_equal(f->nmappings, 3);
-    for (unsigned int i = 0; i < 3; i++) {
-        assert_int_equal(f->mappings[i].gpa, expected[i][0]);
-        assert_int_equal(f->mappings[i].length, expected[i][1]);
-        assert_int_equal(f->mappings[i].hpa, host_phys(vm->ram.base) + expected[i][0]);
-        assert_int_equal(f->mappings[i].rights, NPT_READ | NPT_WRITE | NPT_EXEC);
+    assert_int_equal(f->nmappings, 5);
+    for (unsigned int i = 0; i < 5; i++) {
+        assert_int_equal(f->mappings[i].gpa, expected[i].gpa);
+        assert_int_equal(f->mappings[i].length, expected[i].length);
+        assert_int_equal(f->mappings[i].hpa, host_phys(vm->ram.base) + expected[i].gpa);
+        assert_int_equal(f->mappings[i].rights, expected[i].rights);
     }
+    /* Where only reads are let through, they see what no device answers. */
+    assert_int_equal(vm->ram.base[0xa0000] & vm->ram.base[0xb7fff] & vm->ram.base[0xdffff], 0xff);
     assert_int_equal(host_phys(vm->ram.base) % (2u << 20), 0);
 }
 
