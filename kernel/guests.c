@@ -109,6 +109,9 @@ static bool report_one(const struct vm *vm)
     case VM_END_CRASH:
         host_log("vm %s ended crash %s", name, vm->end_reason);
         return false;
+    case VM_END_KILLED:
+        host_log("vm %s ended killed", name);
+        return false;
     case VM_END_REFUSED:
         host_log("vm %s ended refused %s", name, vm->end_reason);
         return false;
