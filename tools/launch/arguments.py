@@ -1,8 +1,11 @@
 """The command line of tools/run (DESIGN.md section 4), checked."""
 import argparse
+import math
 import os
 import re
 from dataclasses import dataclass, field
+
+from launch import session
 
 PLATFORMS = ("qemu", "bochs", "kvm")
 MIB = 1 << 20
@@ -99,10 +102,14 @@ def _parser():
     add = parser.add_argument
     add("--on", choices=PLATFORMS, help="emulator (default: kvm where it nests, else the best of the others)")
     add("--realtime", action="store_true", help="qemu: time is the host's, not counted in instructions")
+    add("--virtual-time", action="store_true", help="qemu: time counts instructions also with a person at it, for whom it "
+        "else goes with the wall's")
     add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
     add("--cpu", metavar="MODEL", help="the emulator's CPU model")
     add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")
-    add("--timeout", type=float, default=120, metavar="S", help="seconds of wall time (default 120)")
+    add("--timeout", type=float, metavar="S", help="seconds of wall time (default 120; with a person at it: none)")
+    add("--interactive", action="store_true", help="standard input goes to the console (default when it and the output "
+        "are a terminal)")
     add("--serial", metavar="FILE", help="write the serial output there too")
     add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
     add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
@@ -121,6 +128,10 @@ def parse(argv, default_kernel):
     args.kernel = args.kernel or default_kernel
     if not 1 <= args.cpus <= 64:
         raise Unusable("--cpus: 1 to 64")
+    args.scripted = False
+    args.session = session.Session(session.wanted(args))
+    if args.timeout is None:
+        args.timeout = math.inf if args.session.interactive else 120
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tty
 
 POLL_SECONDS = 0.05
 VERDICT = re.compile(rb"^escapement: all VMs ended, (\d+) ok, (\d+) failed\s*$")
@@ -46,6 +47,8 @@ class Output:
 
 class Tail:
     """A growing file, read from where it was left."""
+    mode = "file"  # of Bochs's serial port
+    descriptor = None
 
     def __init__(self, path):
         self.path = path
@@ -57,6 +60,21 @@ class Tail:
                 return b""
             self.file = open(self.path, "rb")
         return self.file.read()
+
+
+class Terminal:
+    """A pseudo-terminal, both ways: the machine has the far end."""
+    mode = "term"
+
+    def __init__(self):
+        self.descriptor, self.far = os.openpty()
+        tty.setraw(self.far)
+        self.path = os.ttyname(self.far)
+
+    def read(self):
+        if not select.select([self.descriptor], [], [], POLL_SECONDS)[0]:
+            return b""
+        return os.read(self.descriptor, 65536)
 
 
 class Pipe:
