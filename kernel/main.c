@@ -11,6 +11,7 @@
 #include "arch/x86/pic8259.h"
 #include "arch/x86/traps.h"
 #include "kernel/console.h"
+#include "kernel/describe.h"
 #include "kernel/guests.h"
 #include "kernel/host.h"
 #include "kernel/multiboot.h"
@@ -56,11 +57,29 @@ static void init_machine(void)
     console_start();
 }
 
+/* The power-on lines: at most twenty with those of the VMs (kernel/guests.c). */
 static void banner(void)
 {
-    host_log("loader %s, machine %s, %llu MiB free, TSC %llu Hz%s, %s", boot.loader, machine_name(),
-             (unsigned long long)pages_total() >> 20, (unsigned long long)clock_hz(),
-             clock_is_invariant() ? "" : " (not invariant)", apic_is_x2apic() ? "x2APIC" : "xAPIC");
+    char brand[DESCRIBE_BRAND], date[DESCRIBE_TIME];
+
+    describe_brand(brand);
+    describe_date(date, host_boot_seconds());
+    host_log("Escapement, a hypervisor whose guests keep their time; Ctrl-A ? on this console is its help");
+    host_log("machine %s, loader %s, %llu MiB free", machine_name(), boot.loader,
+             (unsigned long long)pages_total() >> 20);
+    host_log("processor %s, 1 in use, %s", brand, apic_is_x2apic() ? "x2APIC" : "xAPIC");
+    host_log("time source TSC, %llu Hz%s; it is %s UTC", (unsigned long long)clock_hz(),
+             clock_is_invariant() ? "" : " (not invariant)", date);
+}
+
+static void describe_backend(const struct hv_ops *backend, const struct global_config *global)
+{
+    char text[VM_REASON_MAX], slice[DESCRIBE_TIME];
+
+    backend->describe(text, sizeof text);
+    host_log("backend %s: %s", backend->name, text);
+    host_log("settings: slice=%s boost=%s on-empty=%s", describe_ns(slice, global->slice_ns),
+             global->boost ? "on" : "off", global->halt_on_empty ? "halt" : "end");
 }
 
 static void complain(const char *line)
@@ -107,7 +126,9 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     banner();
     config_parse_global(&global, boot.cmdline, boot.qemu, complain);
     backend = start_backend(why, sizeof(why));
-    if (!backend)
+    if (backend)
+        describe_backend(backend, &global);
+    else
         host_log("this processor cannot run guests: %s", why);
     processor_init(&global);
     if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))

@@ -18,11 +18,10 @@ struct guest *monitor_running_vm(const char *word);
  * until the next call. */
 const struct vtime *monitor_time_of(const struct vm *vm, rt_t now);
 
-/* RT ticks as seconds with six decimals, "12.345678"; as the shortest of "50 us", "1.5 ms", "60 s". */
+/* RT ticks as seconds with six decimals, "12.345678"; as milliseconds with three. */
 #define MONITOR_TIME 32
 const char *monitor_seconds(char out[MONITOR_TIME], uint64_t ticks);
 const char *monitor_signed_ms(char out[MONITOR_TIME], int64_t ticks);
-const char *monitor_ns(char out[MONITOR_TIME], uint64_t ns);
 
 /* The names of all VMs, for completion and suggestions. */
 const char *monitor_vm_names(unsigned int i);

@@ -1,4 +1,5 @@
 /* What the monitor shows of time: apparent times, ledgers, queues, deadlines. */
+#include "kernel/describe.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/processor.h"
 #include "timers/muldiv.h"
@@ -47,21 +48,12 @@ static void show_all(rt_t now)
     }
 }
 
-static void show_policy(const struct vtime_settings *s, const struct vtime *t)
+static void show_settings(const struct vtime_settings *s, const struct vtime *t)
 {
-    static const char *const hysts[] = {"5c", "rtc", "artp"};
-    char catchup[48] = "adaptive", k1[MONITOR_TIME], k2[MONITOR_TIME], leap[MONITOR_TIME] = "off",
-         progress[MONITOR_TIME];
+    char text[160];
 
-    if (s->fixed)
-        host_snprintf(catchup, sizeof catchup, "%llu/%llu", (unsigned long long)s->rate_p,
-                      (unsigned long long)s->rate_q);
-    if (s->leap_ns != LEAP_OFF)
-        monitor_ns(leap, s->leap_ns);
-    monitor_say("  settings: catchup=%s maxrate=%llu k1=%s k2=%s leap=%s progress=%s gap=%s hyst=%s", catchup,
-                (unsigned long long)(t->policy.maxrate.num / t->policy.maxrate.den), monitor_ns(k1, s->k1_ns),
-                monitor_ns(k2, s->k2_ns), leap, monitor_ns(progress, s->progress_ns),
-                s->gap_jump ? "jump" : "smooth", hysts[s->hyst]);
+    describe_settings(text, sizeof text, s, t->policy.maxrate.num / t->policy.maxrate.den);
+    monitor_say("  settings: %s", text);
 }
 
 static void show_ledger(const struct vtime *t)
@@ -102,7 +94,7 @@ static void show_one(const struct vm *vm, rt_t now)
     monitor_say("%s: AT %s s, mode %s, rate %s", vm->config.name, monitor_seconds(at, vtime_peek(t)),
                 mode_name(t), rate);
     show_ledger(t);
-    show_policy(&vm->config.time, t);
+    show_settings(&vm->config.time, t);
     show_ticks(t);
 }
 

@@ -108,20 +108,3 @@ const char *monitor_signed_ms(char out[MONITOR_TIME], int64_t ticks)
                   (unsigned long long)(us % 1000));
     return out;
 }
-
-const char *monitor_ns(char out[MONITOR_TIME], uint64_t ns)
-{
-    static const struct {
-        uint64_t ns;
-        const char *name;
-    } units[] = {{NS_PER_SECOND, "s"}, {1000000, "ms"}, {1000, "us"}};
-
-    for (unsigned int i = 0; ns > 0 && i < sizeof units / sizeof units[0]; i++) {
-        if (ns % units[i].ns == 0) {
-            host_snprintf(out, MONITOR_TIME, "%llu%s", (unsigned long long)(ns / units[i].ns), units[i].name);
-            return out;
-        }
-    }
-    host_snprintf(out, MONITOR_TIME, ns ? "%lluns" : "%llu", (unsigned long long)ns);
-    return out;
-}
