@@ -5,7 +5,8 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from launch import session
+from launch import options, session
+from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
 MIB = 1 << 20
@@ -13,10 +14,6 @@ DEFAULT_VM_MEMORY = 64 * MIB
 HYPERVISOR_MEMORY = 64 * MIB
 # GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
 FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
-
-
-class Unusable(Exception):
-    """Arguments that cannot be used: one line, exit status 2."""
 
 
 @dataclass
@@ -118,24 +115,26 @@ def _parser():
     add("--empty", action="store_true", help="boot without any VM")
     add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
     add("--plugin", metavar="FILE[,ARG=VALUE]...", help="qemu: load a plug-in (tests/bench/count.c is one)")
+    options.add(parser)
     add("--gdb", action="store_true", help="qemu: wait for gdb on port 1234")
     return parser
 
 
 def parse(argv, default_kernel):
     """The checked arguments; .modules and .megabytes are made from the others. Raises Unusable."""
-    args = _parser().parse_args(argv)
+    args = options.parse(_parser(), argv)
     args.kernel = args.kernel or default_kernel
     if not 1 <= args.cpus <= 64:
         raise Unusable("--cpus: 1 to 64")
-    args.scripted = False
-    args.session = session.Session(session.wanted(args))
+    args.session = session.Session(session.wanted(args), options.script_of(args))
     if args.timeout is None:
         args.timeout = math.inf if args.session.interactive else 120
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")
     args.modules = args.lines
+    if args.cases:
+        return args
     if not args.modules and not args.empty:
         raise Unusable('give at least one VM: --vm "NAME FILE [words]" (or --empty)')
     check_file(args.kernel, "the hypervisor (`make` builds it)")

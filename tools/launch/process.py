@@ -23,9 +23,15 @@ class Output:
         self.rest = b""
         self.verdict = None
         self.panic = False
+        self.echo = True    # on standard output
+        self.kept = bytearray()
+        self.script = None  # what follows the output and may stop the machine (launch.script.Script)
 
     def write(self, data):
-        for sink in (sys.stdout.buffer, self.file):
+        if self.script:
+            self.script.feed(data)
+        self.kept += data
+        for sink in (self.echo and sys.stdout.buffer, self.file):
             if sink:
                 sink.write(data)
                 sink.flush()
@@ -126,6 +132,8 @@ def judge(output, status_ok, status_failed, died):
     flags). They must agree; `died` describes the emulator's end where they do not."""
     if output.panic:
         return NO_VERDICT
+    if output.script and output.script.stopped:
+        return FAILED if output.script.failure else OK
     if output.verdict is None:
         print(f"tools/run: the machine ended without a verdict ({died})", file=sys.stderr)
         return NO_VERDICT

@@ -2,7 +2,7 @@
 import contextlib
 import sys
 
-from launch import keyboard
+from launch import keyboard, process
 
 
 class Session:
@@ -28,8 +28,16 @@ class Session:
         return keyboard.Terminal(keys, child) if self.interactive else contextlib.nullcontext()
 
 
+    def conclude(self, status):
+        """The exit status of the run, in the light of what was expected of it; says what was not to be seen."""
+        complaint = self.script.complaint() if self.script else None
+        if complaint:
+            print(f"tools/run: {complaint}", file=sys.stderr)
+        return process.FAILED if complaint and status == process.OK else status
+
+
 def wanted(args):
     """Is a person there? Asked for, or both ends are a terminal and no script has the keyboard."""
     if args.interactive:
         return True
-    return not args.scripted and sys.stdin.isatty() and sys.stdout.isatty()
+    return not (args.steps or args.fail_on) and sys.stdin.isatty() and sys.stdout.isatty()
