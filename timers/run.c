@@ -184,6 +184,7 @@ void vtime_unpause_late(struct vtime *t)
     if (!t->paused) {
         return;
     }
+    vt_changed(t);
     settle_clocks(t, t->rt_c);
     go_on(t);
 }

@@ -179,6 +179,7 @@ void vtime_set_policy(struct vtime *t, const struct vtime_policy *policy)
             timer->progress = policy->progress;
         }
     }
+    vt_changed(t);
     t->policy = *policy;
 }
 

@@ -24,7 +24,7 @@ struct fake_host {
     size_t console_length;
     const uint8_t *input; /* what host_console_getc() gives, */
     size_t input_length;  /* and how much of it there is */
-    char log[65536];   /* host_log() and host_log_vm(): one line each, "\n" added */
+    char log[65536];      /* host_log() and host_log_vm(): one line each, "\n" added */
     size_t log_length;
 };
 
