@@ -85,17 +85,16 @@ static bool take_raw_byte(struct lines *l, char *c)
     return true;
 }
 
-/* A line that has begun to leave ends first; then what is older goes before what is newer: held, the ring
- * has nothing but what came before; else the others have. */
+/* A line that has begun to leave ends first; then what is older goes before what is newer. */
 static bool take(struct lines *l, char *c)
 {
     if (l->left > 0)
         return take_line_byte(l, c);
     if (backlog_inside(&l->backlog))
         return backlog_take(&l->backlog, c);
-    if (l->held)
-        return take_line_byte(l, c) || take_raw_byte(l, c);
-    return take_raw_byte(l, c) || backlog_take(&l->backlog, c) || take_line_byte(l, c);
+    if (l->before - l->head - 1 < LINES_RING) /* before is after head */
+        return take_line_byte(l, c);
+    return take_raw_byte(l, c) || (!l->held && (backlog_take(&l->backlog, c) || take_line_byte(l, c)));
 }
 
 size_t lines_take(struct lines *l, char *out, size_t max)
@@ -162,6 +161,14 @@ bool lines_host(struct lines *l, const char *text, size_t n)
 
 /* ---- the operator's view ---- */
 
+static void hold(struct lines *l, uint32_t terminal)
+{
+    if (!l->held)
+        l->before = l->tail;
+    l->held = true;
+    l->terminal = terminal;
+}
+
 void lines_view_all(struct lines *l)
 {
     if (l->held && l->midline)
@@ -174,8 +181,7 @@ void lines_view_monitor(struct lines *l)
 {
     if (l->terminal != LINES_NOBODY && l->midline)
         lines_say(l, "\r\n", 2);
-    l->held = true;
-    l->terminal = LINES_NOBODY;
+    hold(l, LINES_NOBODY);
 }
 
 /* What the guest has begun to write, a prompt most of the time, is where it goes on. */
@@ -196,8 +202,7 @@ void lines_view_terminal(struct lines *l, unsigned int writer)
     w->full = false;
     w->length = 0;
     w->shown = 0;
-    l->held = true;
-    l->terminal = writer;
+    hold(l, writer);
 }
 
 void lines_crlf(struct lines *l)

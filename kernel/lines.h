@@ -56,6 +56,7 @@ struct lines {
     const char *eol;
 
     bool held;         /* another view than that of all lines */
+    size_t before;     /* what the ring has before this position is older than raw */
     uint32_t terminal; /* in it: whose bytes go out as they are; LINES_NOBODY in the monitor's */
     bool midline;      /* the last byte of raw is not a newline */
     bool interrupted;  /* a line of the hypervisor came between: the monitor draws its prompt anew */

@@ -236,6 +236,19 @@ static void the_monitor_is_alone(void **state)
     assert_string_equal(out(), "> \r\nalpha| during\nalpha| after\r\n");
 }
 
+/* A quick hand on a slow line: what was said before, in between and after leaves in that order. */
+static void views_keep_the_order(void **state)
+{
+    (void)state;
+    lines_host(&lines, "escapement: one", 15);
+    lines_view_monitor(&lines);
+    lines_say(&lines, "> two\r\n", 7);
+    say(1, "three\n", 0);
+    lines_view_all(&lines);
+    lines_host(&lines, "escapement: four", 16);
+    assert_string_equal(out(), "escapement: one\n> two\r\nbeta| three\nescapement: four\n");
+}
+
 /* While nobody looks a guest goes on writing: nothing holds it back, the latest lines are kept, whole. */
 static void the_backlog_keeps_the_latest(void **state)
 {
@@ -315,6 +328,7 @@ int main(void)
         cmocka_unit_test_setup(random_writers, set_up),
         cmocka_unit_test_setup(a_terminal_has_its_bytes_unchanged, set_up),
         cmocka_unit_test_setup(the_monitor_is_alone, set_up),
+        cmocka_unit_test_setup(views_keep_the_order, set_up),
         cmocka_unit_test_setup(the_backlog_keeps_the_latest, set_up),
         cmocka_unit_test_setup(a_line_under_way_ends_first, set_up),
         cmocka_unit_test_setup(a_terminal_is_held_back_and_not_lost, set_up),
