@@ -14,6 +14,7 @@
 #include "kernel/describe.h"
 #include "kernel/guests.h"
 #include "kernel/host.h"
+#include "kernel/monitor.h"
 #include "kernel/multiboot.h"
 #include "kernel/pages.h"
 #include "kernel/panic.h"
@@ -102,14 +103,17 @@ static const struct hv_ops *start_backend(char *why, size_t n)
     return NULL;
 }
 
-/* All is over: out of the machine, or, with on-empty=halt, quiet for ever (the console still drains). */
+/* All is over: out of the machine, or, with on-empty=halt, when the operator says `quit`. */
 static _Noreturn void leave(bool ok, bool halt)
 {
-    if (!halt)
-        verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
-    host_log("nothing left to run: halted (on-empty=halt)");
-    for (;;)
+    if (halt)
+        host_log("nothing left to run: halted (on-empty=halt)");
+    while (halt && !monitor_has_quit()) {
         wait_for_interrupt();
+        console_poll();
+        monitor_service(host_now());
+    }
+    verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
 }
 
 void kernel_main(uint32_t magic, uint64_t info_phys)
@@ -133,5 +137,7 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     processor_init(&global);
     if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))
         processor_run();
+    console_look(VIEW_LINES, 0); /* the end is everybody's */
+    (void)console_view();
     leave(guests_report(), global.halt_on_empty);
 }

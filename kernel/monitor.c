@@ -260,7 +260,7 @@ static void take(uint8_t byte)
         return;
     case EDITOR_LINE_DONE:
         run(editor.line);
-        if (watched[0] == 0 && guests_alive() > 0)
+        if (watched[0] == 0 && console_view() == VIEW_MONITOR)
             begin();
         return;
     }

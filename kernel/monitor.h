@@ -6,6 +6,8 @@
 #ifndef KERNEL_MONITOR_H
 #define KERNEL_MONITOR_H
 
+#include <stdbool.h>
+
 #include "timers/types.h"
 
 /* At each look at the console, RT `now`. */
@@ -13,5 +15,8 @@ void monitor_service(rt_t now);
 
 /* RT at which it wants the next call though nothing is typed (`watch`); RT_NEVER: none. */
 rt_t monitor_deadline(void);
+
+/* The operator has typed `quit`. */
+bool monitor_has_quit(void);
 
 #endif

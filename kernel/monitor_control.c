@@ -1,5 +1,6 @@
 /* What the monitor does to VMs. */
 #include "kernel/console.h"
+#include "kernel/monitor.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/processor.h"
 #include "vmm/settings.h"
@@ -135,10 +136,18 @@ void command_console(unsigned int argc, char **argv)
         console_look(VIEW_LINES, 0);
 }
 
+static bool quit;
+
+bool monitor_has_quit(void)
+{
+    return quit;
+}
+
 void command_quit(unsigned int argc, char **argv)
 {
     (void)argc;
     (void)argv;
+    quit = true;
     for (unsigned int i = 0; i < guests_count(); i++) {
         if (guests_get(i)->vm.state == VM_RUNNING)
             processor_kill(&guests_get(i)->vm);

@@ -82,8 +82,17 @@ CONSOLE = [
          scene=scenes.two_debians, status=1, timeout=400, needs=DEBIAN, slow=True),
     Case("console-paste", ["--on", "qemu", *vms(f"alpha {LINUX} {FAST} shell")], scene=scenes.paste, timeout=300,
          needs=DEBIAN, slow=True),
-    Case("console-bad-input", ["--on", "qemu", *vms(f"clock {CLOCK} -- seconds=3 busy=off", f"deaf {SHARE} -- seconds=3")],
-         scene=scenes.bad_input, timeout=180),
+    Case("console-script", [*vms(f"clock {CLOCK} -- seconds=60 busy=off"), "--expect", "clock: pit=",
+                            "--send", r"\x01mtime\r", "--expect", "balances", "--send", r"set 1 k1=1ms\rtime clock\r",
+                            "--expect", "k1=1ms k2=0", "--send", r"quit\r", "--expect", "vm clock ended killed"],
+         expect=[r"^\(escapement\) time$", r"^clock +normal +1\.00", r"^  settings: catchup=adaptive .* k1=1ms k2=0",
+                 r"^escapement: vm clock ended killed", all_ended(0, 1)], status=1),
+    Case("console-script-fails", [*vms(f"hello {HELLO}"), "--expect", "hello: no such line"],
+         expect=[all_ended(1, 0)], status=1),
+    Case("vms-file", ["{inputs}/one.vms"], expect=[r"^escapement: settings: slice=5ms", r"^hello\| hello: cmdline '.*from a file'",
+                                                   all_ended(1, 0)]),
+    Case("console-bad-input", ["--on", "qemu", *vms(f"clock {CLOCK} -- seconds=2 busy=off", f"deaf {SHARE} -- seconds=2")],
+         scene=scenes.bad_input, timeout=300, slow=True),
 ]
 
 # ---- kinds of guests, ways to end

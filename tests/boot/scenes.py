@@ -193,7 +193,7 @@ def bad_input(person):
     assert "is not paused" in ask(person, "resume clock")
     person.type("x" * 1000 + "\x15\x1b[999;999R\x1b]0;title\x07\x1bPq\x1b\\")
     assert "screen" in ask(person, "help")
-    person.type(bytes(b for b in random.Random(2).randbytes(20000) if b not in (1, 4, 13, 10)) + b"\x18\x03")
+    person.type(bytes(b for b in random.Random(2).randbytes(3000) if b not in (1, 4, 13, 10)) + b"\x18\x03")
     assert re.search(r"clock +(running|halted)", ask(person, "vms"))
     person.type(ESCAPE + "a")
     person.type(b"flood" * 20000)  # for a guest that never reads

@@ -13,7 +13,7 @@ class _Step(argparse.Action):
 
 
 def add(parser):
-    parser.add_argument("config", nargs="?", metavar="FILE.vms", help="options and VMs from a file (docs/running.md)")
+    parser.add_argument("config", nargs="?", metavar="FILE.vms", help="options and VMs from a file (docs/ci.md)")
     parser.add_argument("--print-grub", action="store_true", help="show the GRUB entry that this stands for, and stop")
     test = parser.add_argument_group("tests of your own kernel (docs/ci.md)")
     test.add_argument("--expect", action=_Step, dest="steps", default=[], metavar="TEXT", help="must be seen on the serial "
