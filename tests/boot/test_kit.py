@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
 sys.dont_write_bytecode = True
 
-from launch import arguments, grubentry, keyboard, process, report, script, session, suite, vmsfile  # noqa: E402
+from launch import arguments, attendant, grubentry, keyboard, process, report, script, suite, vmsfile  # noqa: E402
 from launch.unusable import Unusable  # noqa: E402
 import person  # noqa: E402
 
@@ -90,7 +90,7 @@ class Scripts(unittest.TestCase):
         def concluded(status, seen):
             one, _ = follow([("expect", "x")], [seen])
             with contextlib.redirect_stderr(io.StringIO()) as said:
-                return session.Session(script=one).conclude(status), said.getvalue()
+                return attendant.Attendant(script=one).conclude(status), said.getvalue()
 
         self.assertEqual(concluded(0, b"x"), (0, ""))
         self.assertEqual(concluded(0, b"y"), (1, "tools/run: never seen: x\n"))
@@ -263,11 +263,11 @@ class Ports(unittest.TestCase):
 
     def test_who_is_there(self):
         args = arguments.parse(["--interactive", "--empty", "--kernel", __file__], None)
-        self.assertTrue(args.session.interactive and args.session.types)
+        self.assertTrue(args.attendant.interactive and args.attendant.types)
         self.assertEqual(args.timeout, float("inf"))
         args = arguments.parse(["--expect", "x", "--send", "y", "--empty", "--kernel", __file__], None)
-        self.assertEqual([(s.kind, s.text) for s in args.session.script.steps], [("expect", "x"), ("send", "y")])
-        self.assertEqual((args.session.interactive, args.timeout), (False, 120))
+        self.assertEqual([(s.kind, s.text) for s in args.attendant.script.steps], [("expect", "x"), ("send", "y")])
+        self.assertEqual((args.attendant.interactive, args.timeout), (False, 120))
 
 
 class Persons(Folder):

@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from launch import options, session
+from launch import attendant, options
 from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
@@ -126,9 +126,9 @@ def parse(argv, default_kernel):
     args.kernel = args.kernel or default_kernel
     if not 1 <= args.cpus <= 64:
         raise Unusable("--cpus: 1 to 64")
-    args.session = session.Session(session.wanted(args), options.script_of(args))
+    args.attendant = attendant.Attendant(attendant.wanted(args), options.script_of(args))
     if args.timeout is None:
-        args.timeout = math.inf if args.session.interactive else 120
+        args.timeout = math.inf if args.attendant.interactive else 120
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")

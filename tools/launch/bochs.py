@@ -65,12 +65,12 @@ def complaints(directory):
 
 
 def run(args, directory, output, template):
-    port = process.Terminal() if args.session.types else process.Tail(os.path.join(directory, "serial"))
+    port = process.Terminal() if args.attendant.types else process.Tail(os.path.join(directory, "serial"))
     config = write_config(args, directory, make_iso(args, directory), template, port)
     with open(os.path.join(directory, "bochs.out"), "wb") as out:
         child = subprocess.Popen(["bochs", "-q", "-f", config, "-rc", os.path.join(directory, "continue")],
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-        with args.session.attached(child, port.descriptor):
+        with args.attendant.attached(child, port.descriptor):
             status = process.follow(child, port, output, args.timeout)
     output.close()
     if status is None:

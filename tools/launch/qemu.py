@@ -50,10 +50,10 @@ def command(args, directory, interactive):
 
 
 def run(args, directory, output):
-    session = args.session
-    child = subprocess.Popen(command(args, directory, session.interactive), stdout=subprocess.PIPE,
-                             stdin=subprocess.PIPE if session.types else subprocess.DEVNULL)
-    with session.attached(child, child.stdin and child.stdin.fileno()):
+    attendant = args.attendant
+    child = subprocess.Popen(command(args, directory, attendant.interactive), stdout=subprocess.PIPE,
+                             stdin=subprocess.PIPE if attendant.types else subprocess.DEVNULL)
+    with attendant.attached(child, child.stdin and child.stdin.fileno()):
         status = process.follow(child, process.Pipe(child.stdout), output, args.timeout)
     output.close()
     if status is None:

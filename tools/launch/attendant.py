@@ -5,7 +5,7 @@ import sys
 from launch import keyboard, process
 
 
-class Session:
+class Attendant:
     """For one run. `interactive`: a person; `script` (launch.script.Script): answers what it sees. Neither: the port's
     input is left alone."""
 
