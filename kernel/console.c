@@ -1,16 +1,19 @@
-/* The console on COM1; see console.h. The ring's logic is kernel/lines.c. */
+/* The console on COM1; see console.h. What leaves is kernel/lines.c's to say, whose input it is
+ * kernel/input.c's. */
 #include "kernel/console.h"
 
 #include "arch/x86/cpu.h"
 #include "arch/x86/pic8259.h"
 #include "arch/x86/serial.h"
 #include "arch/x86/traps.h"
+#include "kernel/input.h"
 #include "kernel/lines.h"
 #include "vmm/host.h"
+#include "vmm/string.h"
 
 #define SILENCE_DIVISOR 5  /* of a second: 200 ms (DESIGN.md section 4, "End") */
 #define FIFO            16 /* the transmitter takes as many at once */
-#define INPUT_SIZE      256u
+#define PATIENCE        5  /* seconds that input waits for a guest that reads nothing */
 
 static struct lines lines;
 static bool by_interrupt; /* console_start() has been called and no panic has come */
@@ -21,8 +24,20 @@ static char chunk[FIFO];
 static size_t chunk_length;
 static size_t chunk_at;
 
-static uint8_t input[INPUT_SIZE];
-static unsigned int input_head, input_tail; /* free-running */
+static struct input input;
+static bool receiving;  /* the receiver's interrupt is on */
+static uint8_t pending; /* a byte that had no room */
+static bool has_pending;
+static void (*on_input)(void);
+
+/* What lines shows, as far as it knows; the view that the operator wants is input.view. */
+static enum input_view shown;
+static unsigned int shown_guest;
+
+/* A guest's terminal may have left the operator's in any state: strings ended (CAN, ST), a soft reset
+ * (DECSTR: attributes, margins, modes), characters, cursor, mouse reports and bracketed paste as usual. */
+static const char sane[] =
+    "\030\033\\\033[!p\033[0m\033(B\017\033[?25h\033[?1000l\033[?1002l\033[?1003l\033[?2004l";
 
 /* One FIFO's worth, if the port takes it now. False: nothing waits any more. */
 static bool transmit(bool wait)
@@ -42,6 +57,11 @@ static bool transmit(bool wait)
     return true;
 }
 
+static void enable(void)
+{
+    serial_irq_enable(receiving, transmitting);
+}
+
 /* Gives the port what it takes, and lets the interrupt do the rest. */
 static void kick(void)
 {
@@ -49,7 +69,7 @@ static void kick(void)
 
     if (by_interrupt && more != transmitting) {
         transmitting = more;
-        serial_irq_enable(transmitting);
+        enable();
     }
 }
 
@@ -59,11 +79,25 @@ static void drain(void)
         ;
 }
 
+/* Takes what the port has and the queues have room for. Without room the port is left alone, until room has
+ * come or the reader is taken for gone. */
 static void receive(void)
 {
-    for (int c; (c = serial_get()) >= 0;) {
-        if (input_tail - input_head < INPUT_SIZE) /* else nobody listens: what came first is kept */
-            input[input_tail++ % INPUT_SIZE] = (uint8_t)c;
+    uint64_t now = host_now();
+    uint64_t patience = PATIENCE * host_hz();
+    bool any = has_pending;
+
+    for (int c; has_pending || (c = serial_get()) >= 0; any = true) {
+        pending = has_pending ? pending : (uint8_t)c;
+        has_pending = !input_put(&input, pending, now, patience);
+        if (has_pending)
+            break;
+    }
+    if (any && on_input)
+        on_input();
+    if (by_interrupt && receiving == has_pending) {
+        receiving = !has_pending;
+        enable();
     }
 }
 
@@ -72,9 +106,10 @@ static void serial_interrupt(struct trap_frame *frame)
     (void)frame;
     while (serial_irq_pending()) {
         receive();
-        if (!transmitting)
+        if (transmitting)
+            kick();
+        else if (!receiving)
             break;
-        kick();
     }
     pic8259_eoi(SERIAL_IRQ);
 }
@@ -82,6 +117,7 @@ static void serial_interrupt(struct trap_frame *frame)
 void console_init(void)
 {
     lines_init(&lines);
+    input_init(&input);
     serial_init();
 }
 
@@ -89,7 +125,8 @@ void console_start(void)
 {
     trap_set_handler(VECTOR_PIC + SERIAL_IRQ, serial_interrupt);
     by_interrupt = true;
-    serial_irq_enable(false);
+    receiving = true;
+    enable();
     pic8259_unmask(SERIAL_IRQ);
 }
 
@@ -130,6 +167,7 @@ void console_vm_start(unsigned int index, const char *name)
 {
     ASSERT(index < LINES_VMS);
     lines_name(&lines, index, name);
+    input_guest_starts(&input, index);
 }
 
 void console_vm_end(unsigned int index)
@@ -140,6 +178,7 @@ void console_vm_end(unsigned int index)
     /* Its last words: room comes soon, and there is nobody left to hold back. */
     while (!lines_flush(&lines, index))
         transmit(true);
+    input_guest_ends(&input, index);
     kick();
     irq_restore(flags);
 }
@@ -164,21 +203,192 @@ bool console_vm_ready(unsigned int index)
     return ready;
 }
 
-int console_getc(void)
+int console_vm_getc(unsigned int index)
 {
     uint64_t flags = irq_save();
-    int c = -1;
+    int c = input_take(&input, index, host_now());
 
-    if (input_head != input_tail)
-        c = input[input_head++ % INPUT_SIZE];
     irq_restore(flags);
     return c;
+}
+
+bool console_vm_input(unsigned int index)
+{
+    return input_waits(&input, index);
+}
+
+void console_on_input(void (*fn)(void))
+{
+    on_input = fn;
+}
+
+/* ---- the operator's view ---- */
+
+/* Text of ours that is no line. Never lost: it waits for the port where there is no room. */
+static void say(const char *text)
+{
+    while (!lines_say(&lines, text, strlen(text)))
+        transmit(true);
+}
+
+/* The operator's terminal as it should be, and, but for the other views, all lines. */
+static void leave_view(void)
+{
+    bool midline = lines.midline;
+
+    if (shown == VIEW_TERMINAL)
+        say(sane);
+    lines.midline = midline; /* it moves no cursor */
+    if (input.view == VIEW_LINES)
+        lines_view_all(&lines);
+    else
+        lines_view_monitor(&lines);
+}
+
+static void enter_view(void)
+{
+    unsigned long lost;
+
+    if (shown == VIEW_TERMINAL) {
+        host_log("terminal of %s; Ctrl-A a: all lines, Ctrl-A ?: help", lines.writers[shown_guest].name);
+        lines_view_terminal(&lines, shown_guest);
+    }
+    if (shown == VIEW_LINES && (lost = backlog_lost(&lines.backlog)) > 0)
+        host_log("%lu older lines of guests are left out", lost);
+}
+
+static void follow_view(void)
+{
+    if (shown == input.view && (shown != VIEW_TERMINAL || shown_guest == input.focus))
+        return;
+    leave_view();
+    shown = input.view;
+    shown_guest = input.focus;
+    enter_view();
+}
+
+static void help(void)
+{
+    host_log("Ctrl-A and then  n: the next guest's terminal   1-9: that of guest number 1-9");
+    host_log("                 a or 0: all guests' lines      m or c: the monitor, and back");
+    host_log("                 Ctrl-A: Ctrl-A itself          ? or h: this help");
+    for (unsigned int i = 0; i < LINES_VMS; i++) {
+        if (input.alive >> i & 1)
+            host_log("guest %u is %s%s", i + 1, lines.writers[i].name,
+                     i == input.focus && input.view != VIEW_MONITOR ? ": your input goes there" : "");
+    }
+}
+
+static void notify(void)
+{
+    char key = (char)input.notice_key;
+
+    switch (input.notice) {
+    case NOTICE_NONE:
+        return;
+    case NOTICE_HELP:
+        help();
+        break;
+    case NOTICE_NO_KEY:
+        host_log("Ctrl-A %c has no meaning; Ctrl-A ? lists the keys", key > ' ' && key <= '~' ? key : '?');
+        break;
+    case NOTICE_NO_GUEST:
+        host_log("Ctrl-A %c: no such guest runs; Ctrl-A ? lists them", key);
+        break;
+    }
+    input.notice = NOTICE_NONE;
+}
+
+/* What could not be taken in is said, once a second. */
+static void report_losses(void)
+{
+    static unsigned long reported;
+    static uint64_t next;
+
+    if (host_now() < next)
+        return;
+    next = host_now() + host_hz();
+    if (serial_overruns() != reported) {
+        host_log("the serial port had no room %lu times: input is lost", serial_overruns() - reported);
+        reported = serial_overruns();
+    }
+    for (unsigned int i = 0; i < LINES_VMS; i++) {
+        struct input_queue *q = &input.queues[i];
+
+        if (q->dropped) {
+            host_log("vm %s did not read its input: %llu bytes left out", lines.writers[i].name,
+                     (unsigned long long)q->dropped);
+            q->dropped = 0;
+        }
+    }
+}
+
+enum input_view console_view(void)
+{
+    uint64_t flags = irq_save();
+
+    if (input.person)
+        lines_crlf(&lines);
+    follow_view();
+    notify();
+    report_losses();
+    kick();
+    irq_restore(flags);
+    return shown;
+}
+
+/* ---- the monitor's ---- */
+
+int console_monitor_getc(void)
+{
+    return console_vm_getc(INPUT_MONITOR);
+}
+
+bool console_say(const char *text, size_t n)
+{
+    uint64_t flags = irq_save();
+    bool said = lines_say(&lines, text, n);
+
+    kick();
+    irq_restore(flags);
+    return said;
+}
+
+size_t console_room(void)
+{
+    return lines_room(&lines);
+}
+
+bool console_interrupted(void)
+{
+    bool interrupted = lines.interrupted;
+
+    lines.interrupted = false;
+    return interrupted;
+}
+
+void console_leave_monitor(void)
+{
+    uint64_t flags = irq_save();
+
+    input_leave_monitor(&input);
+    irq_restore(flags);
+}
+
+void console_look(enum input_view view, unsigned int index)
+{
+    uint64_t flags = irq_save();
+
+    input_look(&input, view, index);
+    irq_restore(flags);
 }
 
 void console_drain(void)
 {
     uint64_t flags = irq_save();
 
+    input.view = VIEW_LINES;
+    leave_view();
     for (unsigned int i = 0; i < LINES_VMS; i++) {
         while (!lines_flush(&lines, i))
             transmit(true);
@@ -192,6 +402,8 @@ void console_panic(void)
 {
     cli();
     by_interrupt = false;
-    serial_irq_enable(false);
+    serial_irq_enable(false, false);
+    input.view = VIEW_LINES;
+    leave_view();
     drain();
 }

@@ -1,7 +1,10 @@
 /* The console: COM1 in both directions. Output goes through a ring that the transmitter's interrupt drains;
- * until console_start(), and in a panic, it is written at once.
+ * until console_start(), and in a panic, it is written at once. Input is taken by the receiver's interrupt
+ * and given to whom the operator looks at (kernel/input.h); what he looks at is his to choose, by Ctrl-A and
+ * a key.
  *
- * Guest output comes in through host_console_putc() and host_console_ready() (vmm/host.h, kernel/host.c).
+ * Guest output comes in through host_console_putc() and host_console_ready(), guest input goes out through
+ * host_console_getc() (vmm/host.h, kernel/host.c).
  * Boot processor only for now; safe against its interrupt handlers. */
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H
@@ -9,6 +12,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kernel/input.h"
 
 /* First thing of all: output waits for the port. */
 void console_init(void);
@@ -34,8 +39,27 @@ void console_vm_end(unsigned int index);
 void console_vm_putc(unsigned int index, uint8_t byte);
 bool console_vm_ready(unsigned int index);
 
-/* Next byte received, or -1. */
-int console_getc(void);
+/* Next byte of input for guest number `index`, or -1; and whether there is one. */
+int console_vm_getc(unsigned int index);
+bool console_vm_input(unsigned int index);
+
+/* fn is called in the port's interrupt when input has come: for a processor that is to look at the console
+ * soon. */
+void console_on_input(void (*fn)(void));
+
+/* What the operator looks at now, after his last key has been acted upon: called at each look. */
+enum input_view console_view(void);
+
+/* The monitor's. Its next byte of input, or -1; output as it is, with CR LF: false, and nothing is taken,
+ * when there is no room; how many bytes there is room for; whether a line came between since it was last
+ * asked. */
+int console_monitor_getc(void);
+bool console_say(const char *text, size_t n);
+size_t console_room(void);
+bool console_interrupted(void);
+/* Turns from the monitor to what was looked at before, to all lines, or to a running guest's terminal. */
+void console_leave_monitor(void);
+void console_look(enum input_view view, unsigned int index);
 
 /* Waits until everything has gone out, begun lines included: before leaving the machine. */
 void console_drain(void);

@@ -1,12 +1,14 @@
 /* All VMs of this machine; see guests.h. */
 #include "kernel/guests.h"
 
+#include "kernel/describe.h"
 #include "kernel/host.h"
 #include "timers/vtime.h"
 #include "vmm/backend.h"
 #include "vmm/host.h"
 
-#define PAGE 4096u
+#define PAGE      4096u
+#define DESCRIBED 12u /* VMs that have a power-on line */
 
 static struct guest *guests; /* an array of `count`, in the order of the command line */
 static unsigned int count;
@@ -16,6 +18,20 @@ static void complain(const char *line)
     host_log("%s", line);
 }
 
+/* A line for each of the first VMs: the power-on screen is to hold all of it. */
+static void describe(const struct vm_config *c, unsigned int index)
+{
+    char settings[160];
+
+    if (index == DESCRIBED)
+        host_log("... and more VMs; `vms` in the monitor lists them");
+    if (index >= DESCRIBED)
+        return;
+    describe_settings(settings, sizeof settings, &c->time, c->time.maxrate);
+    host_log("vm %s: %llu MiB, %u processor%s, image %s%s; %s", c->name, (unsigned long long)(c->mem >> 20),
+             c->cpus, c->cpus == 1 ? "" : "s", c->image_name, c->initrd ? " and initrd" : "", settings);
+}
+
 static void create_one(struct guest *g, const struct hv_ops *ops, const char *why,
                        const struct vm_config *config, unsigned int index)
 {
@@ -23,9 +39,7 @@ static void create_one(struct guest *g, const struct hv_ops *ops, const char *wh
         g->vm.config = *config;
         vm_end_refused(&g->vm, "%s", config->refused ? config->reason : why);
     } else if (vm_create(&g->vm, ops, config, index)) {
-        host_log("vm %s: %llu MiB, %u processor%s, image %s", config->name,
-                 (unsigned long long)(config->mem >> 20), config->cpus, config->cpus == 1 ? "" : "s",
-                 config->image_name);
+        describe(config, index);
         return;
     }
     host_log("vm %s refused: %s", g->vm.config.name, g->vm.end_reason);
@@ -108,6 +122,9 @@ static bool report_one(const struct vm *vm)
         return false;
     case VM_END_CRASH:
         host_log("vm %s ended crash %s", name, vm->end_reason);
+        return false;
+    case VM_END_KILLED:
+        host_log("vm %s ended killed", name);
         return false;
     case VM_END_REFUSED:
         host_log("vm %s ended refused %s", name, vm->end_reason);

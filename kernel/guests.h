@@ -11,8 +11,17 @@
 
 #define GUESTS_MAX LINES_VMS /* each has a share of the console */
 
+/* What becomes of the time that passes while a VM is paused. */
+enum pause_meaning {
+    PAUSE_FREEZE,  /* it has not passed for the VM: neither AT nor lag */
+    PAUSE_CATCHUP, /* it is lag, and AT catches it up; past leap= AT leaps, as ever */
+    PAUSE_LEAP,    /* AT jumps over it */
+};
+
 struct guest {
     struct vm vm;
+    bool paused; /* by the operator: no processor, no deadline */
+    enum pause_meaning meaning;
     struct sched_entity entities[VM_MAX_VCPUS]; /* one for each vCPU */
 };
 

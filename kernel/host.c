@@ -98,6 +98,11 @@ void host_console_putc(struct vm *vm, uint8_t byte)
     console_vm_putc(vm->index, byte);
 }
 
+int host_console_getc(struct vm *vm)
+{
+    return console_vm_getc(vm->index);
+}
+
 int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
 {
     return format_va(buf, size, fmt, args);

@@ -11,8 +11,10 @@
 #include "arch/x86/pic8259.h"
 #include "arch/x86/traps.h"
 #include "kernel/console.h"
+#include "kernel/describe.h"
 #include "kernel/guests.h"
 #include "kernel/host.h"
+#include "kernel/monitor.h"
 #include "kernel/multiboot.h"
 #include "kernel/pages.h"
 #include "kernel/panic.h"
@@ -56,11 +58,29 @@ static void init_machine(void)
     console_start();
 }
 
+/* The power-on lines: at most twenty with those of the VMs (kernel/guests.c). */
 static void banner(void)
 {
-    host_log("loader %s, machine %s, %llu MiB free, TSC %llu Hz%s, %s", boot.loader, machine_name(),
-             (unsigned long long)pages_total() >> 20, (unsigned long long)clock_hz(),
-             clock_is_invariant() ? "" : " (not invariant)", apic_is_x2apic() ? "x2APIC" : "xAPIC");
+    char brand[DESCRIBE_BRAND], date[DESCRIBE_TIME];
+
+    describe_brand(brand);
+    describe_date(date, host_boot_seconds());
+    host_log("Escapement, a hypervisor whose guests keep their time; Ctrl-A ? on this console is its help");
+    host_log("machine %s, loader %s, %llu MiB free", machine_name(), boot.loader,
+             (unsigned long long)pages_total() >> 20);
+    host_log("processor %s, 1 in use, %s", brand, apic_is_x2apic() ? "x2APIC" : "xAPIC");
+    host_log("time source TSC, %llu Hz%s; it is %s UTC", (unsigned long long)clock_hz(),
+             clock_is_invariant() ? "" : " (not invariant)", date);
+}
+
+static void describe_backend(const struct hv_ops *backend, const struct global_config *global)
+{
+    char text[VM_REASON_MAX], slice[DESCRIBE_TIME];
+
+    backend->describe(text, sizeof text);
+    host_log("backend %s: %s", backend->name, text);
+    host_log("settings: slice=%s boost=%s on-empty=%s", describe_ns(slice, global->slice_ns),
+             global->boost ? "on" : "off", global->halt_on_empty ? "halt" : "end");
 }
 
 static void complain(const char *line)
@@ -83,14 +103,17 @@ static const struct hv_ops *start_backend(char *why, size_t n)
     return NULL;
 }
 
-/* All is over: out of the machine, or, with on-empty=halt, quiet for ever (the console still drains). */
+/* All is over: out of the machine, or, with on-empty=halt, when the operator says `quit`. */
 static _Noreturn void leave(bool ok, bool halt)
 {
-    if (!halt)
-        verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
-    host_log("nothing left to run: halted (on-empty=halt)");
-    for (;;)
+    if (halt)
+        host_log("nothing left to run: halted (on-empty=halt)");
+    while (halt && !monitor_has_quit()) {
         wait_for_interrupt();
+        console_poll();
+        monitor_service(host_now());
+    }
+    verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
 }
 
 void kernel_main(uint32_t magic, uint64_t info_phys)
@@ -107,10 +130,14 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     banner();
     config_parse_global(&global, boot.cmdline, boot.qemu, complain);
     backend = start_backend(why, sizeof(why));
-    if (!backend)
+    if (backend)
+        describe_backend(backend, &global);
+    else
         host_log("this processor cannot run guests: %s", why);
     processor_init(&global);
     if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))
         processor_run();
+    console_look(VIEW_LINES, 0); /* the end is everybody's */
+    (void)console_view();
     leave(guests_report(), global.halt_on_empty);
 }

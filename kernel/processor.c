@@ -6,6 +6,7 @@
 #include "arch/x86/percpu.h"
 #include "kernel/console.h"
 #include "kernel/guests.h"
+#include "kernel/monitor.h"
 #include "kernel/sched.h"
 #include "timers/coordinator.h"
 #include "timers/muldiv.h"
@@ -22,6 +23,7 @@ struct processor {
     rt_t next_look;            /* at the console */
     struct vcpu *loaded;       /* whose state is in the processor */
     rt_t left;                 /* the last guest's last exit, or the end of idling */
+    volatile bool input;       /* the console has input that nobody has looked at */
     volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
 };
 
@@ -45,6 +47,12 @@ static void timer_fired(void)
     this_processor()->fired = true;
 }
 
+/* In the console's interrupt. */
+static void input_came(void)
+{
+    this_processor()->input = true;
+}
+
 void processor_init(const struct global_config *global)
 {
     static const struct coordinator_alarm_ops alarm = {.arm = arm};
@@ -55,6 +63,7 @@ void processor_init(const struct global_config *global)
     deadline_init(&p->slice_end, NULL);
     deadline_init(&p->console, NULL);
     apic_timer_init(true, timer_fired);
+    console_on_input(input_came);
 }
 
 /* Sets one deadline; tells the coordinator first if the timer has gone off meanwhile. Arms at most once. */
@@ -77,7 +86,7 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
 
     if (p->fired || !there)
         set_deadline(p, &vm->deadline, rt);
-    return coordinator_next(&p->deadlines);
+    return p->input ? 0 : coordinator_next(&p->deadlines); /* 0: past, so that the run stops for a look */
 }
 
 static struct guest *guest_of(struct vcpu *vcpu)
@@ -91,6 +100,8 @@ static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
 {
     bool halted = true;
 
+    if (guests_get(vm->index)->paused)
+        return;
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         struct vcpu *vcpu = vm->vcpus[i];
         struct sched_entity *e = &guest_of(vcpu)->entities[i];
@@ -102,21 +113,14 @@ static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
     host_deadline(vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
 }
 
-/* Console input goes to the first VM that still runs, as fast as its port takes it. */
-static void route_input(struct processor *p, rt_t now)
+/* Console input for guests that wait for it; the others' ports ask for it themselves (vmm/uart.h). */
+static void feed_guests(struct processor *p, rt_t now)
 {
     for (unsigned int i = 0; i < guests_count(); i++) {
         struct vm *vm = &guests_get(i)->vm;
-        bool any = false;
-        int byte;
 
-        if (vm->state != VM_RUNNING)
-            continue;
-        while (uart_room(&vm->platform.uart) && (byte = console_getc()) >= 0)
-            any = uart_receive(&vm->platform.uart, (uint8_t)byte) || any;
-        if (any)
+        if (vm->state == VM_RUNNING && console_vm_input(i) && uart_feed(&vm->platform.uart))
             poll_vm(p, vm, now);
-        return;
     }
 }
 
@@ -134,10 +138,16 @@ static void poll_held(struct processor *p, rt_t now)
 /* The console needs a look now and then, not at each of a thousand wake-ups a second. */
 static void look_at_console(struct processor *p, rt_t now)
 {
+    rt_t lines, watch;
+
+    p->input = false;
     console_poll();
+    monitor_service(now);
     poll_held(p, now);
-    route_input(p, now);
-    coordinator_set(&p->deadlines, &p->console, console_deadline());
+    feed_guests(p, now);
+    lines = console_deadline();
+    watch = monitor_deadline();
+    coordinator_set(&p->deadlines, &p->console, lines < watch ? lines : watch);
     p->next_look = now + host_hz() / 1000;
 }
 
@@ -157,7 +167,7 @@ static void act_on_deadlines(struct processor *p, rt_t now)
         else if (d->owner)
             poll_vm(p, d->owner, now);
     }
-    if (now >= p->next_look)
+    if (now >= p->next_look || p->input)
         look_at_console(p, now);
     coordinator_release(&p->deadlines);
 }
@@ -174,12 +184,12 @@ static void idle(struct processor *p)
     p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
 }
 
-static bool restart(struct vm *vm)
+static bool restart(struct vm *vm, const char *who)
 {
     if (!vm_restart(vm)) {
         return false;
     }
-    host_log("vm %s: reset by the guest: starts again from its images", vm->config.name);
+    host_log("vm %s: reset by the %s: starts again from its images", vm->config.name, who);
     return true;
 }
 
@@ -239,7 +249,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
         vtime_latch(&vm->time, now);
     set_deadline(p, &p->slice_end, now + e->budget);
     stop = vcpu_run(vcpu, now + e->budget);
-    if (stop == RUN_RESET && restart(vm))
+    if (stop == RUN_RESET && restart(vm, "guest"))
         stop = RUN_PREEMPTED;
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
     if (vm->state == VM_RUNNING) {
@@ -289,4 +299,75 @@ void processor_run(void)
             idle(p);
         }
     }
+}
+
+/* ---- the operator's wishes ---- */
+
+/* Takes all of a VM's vCPUs from the processor; its time is at RT `now` then. */
+static void take_off(struct processor *p, struct vm *vm, rt_t now)
+{
+    if (p->loaded && p->loaded->vm == vm)
+        put_loaded(p);
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
+    vtime_advance(&vm->time, now);
+    host_deadline(vm, RT_NEVER);
+}
+
+void processor_pause(struct vm *vm)
+{
+    take_off(this_processor(), vm, host_now());
+    guests_get(vm->index)->paused = true;
+    if (vm->started) /* else its time stands until its first entry */
+        vtime_pause(&vm->time);
+}
+
+void processor_resume(struct vm *vm, enum pause_meaning meaning)
+{
+    rt_t now = host_now();
+
+    guests_get(vm->index)->paused = false;
+    if (vm->started) {
+        vtime_latch(&vm->time, now);
+        if (meaning == PAUSE_LEAP)
+            vtime_leap_at_resumption(&vm->time);
+        if (meaning == PAUSE_FREEZE)
+            vtime_unpause(&vm->time);
+        else
+            vtime_unpause_late(&vm->time);
+    }
+    poll_vm(this_processor(), vm, now);
+}
+
+void processor_reset(struct vm *vm)
+{
+    struct processor *p = this_processor();
+    rt_t now = host_now();
+
+    take_off(p, vm, now);
+    if (restart(vm, "operator"))
+        poll_vm(p, vm, now);
+    else
+        end(p, vm);
+}
+
+void processor_kill(struct vm *vm)
+{
+    struct processor *p = this_processor();
+
+    take_off(p, vm, host_now());
+    vm_end_killed(vm);
+    end(p, vm);
+}
+
+struct processor_deadlines processor_deadlines(void)
+{
+    const struct processor *p = this_processor();
+
+    return (struct processor_deadlines){
+        .slice_end = deadline_waits(&p->slice_end) ? p->slice_end.at : RT_NEVER,
+        .console = deadline_waits(&p->console) ? p->console.at : RT_NEVER,
+        .armed = p->deadlines.armed,
+        .arms = p->deadlines.arms,
+    };
 }

@@ -3,7 +3,10 @@
 #ifndef KERNEL_PROCESSOR_H
 #define KERNEL_PROCESSOR_H
 
+#include "kernel/guests.h"
+#include "timers/types.h"
 #include "vmm/config.h"
+#include "vmm/vm.h"
 
 /* Makes the calling processor's scheduler and coordinator; its LAPIC timer is armed by them from now on.
  * Once, before any VM is made. */
@@ -12,5 +15,27 @@ void processor_init(const struct global_config *global);
 /* Runs all VMs on the calling processor until the last has ended. Interrupts disabled; they are opened in
  * guests and while idle. */
 void processor_run(void);
+
+/* ---- the operator's wishes; from monitor_service() only, which is between two runs: no vCPU is in a guest
+ * ----
+ */
+
+/* A running VM loses the processor until it is resumed; its time stands. */
+void processor_pause(struct vm *vm);
+/* ... and goes on, with this meaning of what has passed. */
+void processor_resume(struct vm *vm, enum pause_meaning meaning);
+/* It starts again from its images, or ends as refused; paused it stays paused. */
+void processor_reset(struct vm *vm);
+/* It ends as killed. */
+void processor_kill(struct vm *vm);
+
+/* The deadlines that are not a VM's, RT_NEVER where nothing waits. */
+struct processor_deadlines {
+    rt_t slice_end; /* of the vCPU that ran last */
+    rt_t console;   /* a look at the console */
+    rt_t armed;     /* what the LAPIC timer is armed for, */
+    uint64_t arms;  /* and how often it has been */
+};
+struct processor_deadlines processor_deadlines(void);
 
 #endif

@@ -28,6 +28,14 @@ static void lose(struct vtime *t)
     t->losses++;
 }
 
+/* Asked for by the operator: done in vtime_advance(), overdue events or not. */
+static bool leap_is_wanted(struct vtime *t)
+{
+    t->leap_due = t->leap_wanted && vtime_lag(t) > 0;
+    t->leap_wanted = false;
+    return t->leap_due;
+}
+
 /* An overdue event keeps its RT_N, and vtime_advance() delivers it at once; otherwise AT goes on from where
  * it stood, or leaps, also in vtime_advance(). */
 static void resume(struct vtime *t)
@@ -39,11 +47,15 @@ static void resume(struct vtime *t)
     t->floor = t->rt_c;
     progress_changed(t);
     if (t->policy.gap == VT_GAP_JUMP) {
+        leap_is_wanted(t);
         return;
     }
     t->rt_l = t->rt_c;
     lag = (int64_t)(vt_present(t, t->rt_c) - t->at_l);
     t->account.max_lag = lag > t->account.max_lag ? lag : t->account.max_lag;
+    if (leap_is_wanted(t)) {
+        return;
+    }
     if (t->queue.head != NULL && vt_moment_ceil(&t->rt_n) <= t->rt_c) {
         return;
     }
@@ -121,6 +133,11 @@ static void settle_clocks(struct vtime *t, rt_t since)
     }
 }
 
+void vtime_leap_at_resumption(struct vtime *t)
+{
+    t->leap_wanted = true;
+}
+
 void vtime_pause(struct vtime *t)
 {
     if (t->paused) {
@@ -134,6 +151,15 @@ void vtime_pause(struct vtime *t)
     t->paused_at = t->rt_c;
     t->paused = true;
     progress_changed(t);
+}
+
+static void go_on(struct vtime *t)
+{
+    t->paused = false;
+    progress_changed(t);
+    if (would_move(t)) {
+        resume(t);
+    }
 }
 
 void vtime_unpause(struct vtime *t)
@@ -150,8 +176,15 @@ void vtime_unpause(struct vtime *t)
     t->rt_l += length;
     t->rt_n.whole = t->queue.head != NULL ? t->rt_n.whole + length : t->rt_n.whole;
     t->account.paused += length;
-    t->paused = false;
-    if (would_move(t)) {
-        resume(t);
+    go_on(t);
+}
+
+void vtime_unpause_late(struct vtime *t)
+{
+    if (!t->paused) {
+        return;
     }
+    vt_changed(t);
+    settle_clocks(t, t->rt_c);
+    go_on(t);
 }

@@ -171,6 +171,18 @@ void vtime_init(struct vtime *t, const struct vtime_policy *policy, uint64_t hz,
     t->c = vt_rate_for(policy, 0);
 }
 
+/* Each timer has got its M from the policy (vtime_attach()); one that was given another keeps it. */
+void vtime_set_policy(struct vtime *t, const struct vtime_policy *policy)
+{
+    for (struct vtimer *timer = t->timers; timer != NULL; timer = timer->sibling) {
+        if (timer->progress == t->policy.progress) {
+            timer->progress = policy->progress;
+        }
+    }
+    vt_changed(t);
+    t->policy = *policy;
+}
+
 void vtime_observe(struct vtime *t, const struct vtime_observer *observer, void *ctx)
 {
     t->observer = observer;

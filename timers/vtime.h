@@ -147,6 +147,7 @@ struct vtime {
     struct vt_moment rt_n; /* RT_N of the head, without the gates; meaningless while the queue is empty */
     rt_t floor;            /* nothing happens before this: the last decision, or resumption */
     bool held;             /* AT has reached AT_N, and the event waits for an acknowledgement */
+    bool leap_wanted;      /* vtime_leap_at_resumption() */
     bool leap_due;         /* the lag at the last resumption was past the threshold: vtime_advance() leaps */
     bool in_event;         /* callbacks are running: AT_C is AT_L, decisions wait */
     const struct vtimer *head_seen; /* the head that the last decision was about, */
@@ -226,9 +227,18 @@ void vtime_vcpu_wake(struct vtime *t, unsigned int cpu); /* something to do: REA
 void vtime_vcpu_off(struct vtime *t, unsigned int cpu);  /* waits for SIPI, or is gone */
 
 /* Stops and continues the VM's time by the operator's wish: RT that passes between is neither AT nor lag but
- * `paused`, and every NRT moves by it. vCPU states may change meanwhile. Neither nests. */
+ * `paused`, and every NRT moves by it. vCPU states may change meanwhile. Neither nests.
+ * vtime_unpause_late(): the VM had only lost the processor meanwhile, and what has passed is lag. */
 void vtime_pause(struct vtime *t);
 void vtime_unpause(struct vtime *t);
+void vtime_unpause_late(struct vtime *t);
+
+/* The operator's wish that what the VM has missed be jumped over ([0112]), whatever the threshold: when it
+ * next runs, and its AT is behind then, AT leaps to the present. For a VM that does not run now. */
+void vtime_leap_at_resumption(struct vtime *t);
+
+/* Another policy from now on; the next decision of figure 5C uses it. It must be valid. */
+void vtime_set_policy(struct vtime *t, const struct vtime_policy *policy);
 
 /* AT_C without an incident: for monitors, traces and the ledger. */
 at_t vtime_peek(const struct vtime *t);

@@ -69,6 +69,8 @@ struct hv_ops {
     bool (*probe)(char *why, size_t size);
     /* Switches virtualization on (VMXON, EFER.SVME) on the calling processor. */
     bool (*cpu_enable)(char *why, size_t size);
+    /* What of it this processor has and the backend uses, in words; after cpu_enable. */
+    void (*describe)(char *text, size_t size);
 
     /* Per VM: nested page tables. map: gpa, hpa and length multiples of 4 KiB; uses 2 MiB pages where
      * alignment allows. False if memory is out. unmap takes rights away and flushes. */

@@ -43,6 +43,9 @@ bool host_console_ready(struct vm *vm);
 /* One byte of guest serial output. */
 void host_console_putc(struct vm *vm, uint8_t byte);
 
+/* The next byte of console input for the guest's serial port, or -1. */
+int host_console_getc(struct vm *vm);
+
 /* snprintf of the kernel: %s %c %d %i %u %x %X %p %% with width, 0, -, and l/ll/z. */
 int host_snprintf(char *buf, size_t size, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)

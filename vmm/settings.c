@@ -143,9 +143,9 @@ static bool parse_catchup(void *target, const char *value)
 {
     struct vtime_settings *t = time_of(target);
 
-    if (strcmp(value, "adaptive") == 0)
+    t->fixed = strcmp(value, "adaptive") != 0;
+    if (!t->fixed)
         return true;
-    t->fixed = true;
     return parse_rate(value, &t->rate_p, &t->rate_q);
 }
 
@@ -255,6 +255,18 @@ static bool parse_module(void *target, const char *value)
 {
     (void)value;
     return parse_role(target, ROLE_MODULE);
+}
+
+bool settings_live(const char *word)
+{
+    static const char *const names[] = {
+        "maxrate=", "catchup=", "k1=", "k2=", "leap=", "progress=", "gap=", "hyst="};
+
+    for (unsigned int i = 0; i < COUNT(names); i++) {
+        if (strncmp(word, names[i], strlen(names[i])) == 0)
+            return true;
+    }
+    return false;
 }
 
 const struct setting vm_settings[VM_SETTINGS] = {

@@ -22,6 +22,8 @@ extern const struct setting global_settings[GLOBAL_SETTINGS];
 
 /* Target: struct settings_line. The first ones are given once in each line, the others once for each VM. */
 extern const struct setting vm_settings[VM_SETTINGS];
+/* Whether a word's setting may be changed while the VM runs: those of its time, but for time=. */
+bool settings_live(const char *word);
 #define SETTINGS_PER_LINE 0x7u /* bits of vm=, initrd, module */
 
 #endif

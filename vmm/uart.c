@@ -148,18 +148,16 @@ static bool push(struct uart *u, uint8_t byte)
     return true;
 }
 
-bool uart_room(const struct uart *u)
+bool uart_feed(struct uart *u)
 {
-    return !(u->mcr & MCR_LOOP) && u->count < fifo_size(u);
-}
+    bool any = false;
+    int c;
 
-bool uart_receive(struct uart *u, uint8_t byte)
-{
-    if (!uart_room(u))
-        return false;
-    push(u, byte);
-    update_irq(u);
-    return true;
+    while (!(u->mcr & MCR_LOOP) && u->count < fifo_size(u) && (c = host_console_getc(u->vm)) >= 0)
+        any = push(u, (uint8_t)c);
+    if (any)
+        update_irq(u);
+    return any;
 }
 
 /* Sends what waits, as far as the console has room. */
@@ -321,6 +319,7 @@ uint64_t uart_io_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned i
     uart_poll(u);
     uint8_t value = read_register(u, (enum uart_reg)(offset % UART_LENGTH));
     update_irq(u);
+    uart_feed(u); /* after the interrupt line has seen the FIFO drained: each refill is an edge of its own */
     return value;
 }
 

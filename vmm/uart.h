@@ -45,11 +45,10 @@ struct uart {
 void uart_init(struct uart *u, struct vm *vm, struct vt_line irq);
 void uart_reset(struct uart *u);
 
-/* Would uart_receive take a byte? */
-bool uart_room(const struct uart *u);
-/* A byte for the guest from the console. False if the FIFO is full (offer it later: nothing is lost by an
- * overrun) or the port is in loopback. */
-bool uart_receive(struct uart *u, uint8_t byte);
+/* Fills the receiver with what the console has for this guest (host_console_getc), as far as there is room:
+ * nothing is lost by an overrun. True if anything came. The guest's own accesses to the port do the same, so
+ * the FIFO is filled as it drains; this is for a guest that waits. In loopback nothing comes in. */
+bool uart_feed(struct uart *u);
 /* Looks whether a held-back transmitter may go on; called once per turn of the run loop. */
 void uart_poll(struct uart *u);
 

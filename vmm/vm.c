@@ -142,6 +142,11 @@ void vm_end_reset(struct vm *vm)
     end(vm, VM_END_RESET);
 }
 
+void vm_end_killed(struct vm *vm)
+{
+    end(vm, VM_END_KILLED);
+}
+
 void vm_end_crash(struct vm *vm, const char *fmt, ...)
 {
     va_list args;
@@ -198,6 +203,20 @@ static struct vtime_policy policy_of(const struct vtime_settings *s)
     p.gap = s->gap_jump ? VT_GAP_JUMP : VT_GAP_SMOOTH;
     p.hyst = s->hyst == 1 ? VT_HYST_RTC : s->hyst == 2 ? VT_HYST_ARTP : VT_HYST_5C;
     return p;
+}
+
+bool vm_set_time(struct vm *vm, const struct vtime_settings *settings)
+{
+    struct vtime_policy policy = policy_of(settings);
+
+    policy.round = vm->time.policy.round;
+    if (settings->maxrate == 0)
+        policy.maxrate = vm->time.policy.maxrate;
+    if (!vtime_policy_valid(&policy))
+        return false;
+    vm->config.time = *settings;
+    vtime_set_policy(&vm->time, &policy);
+    return true;
 }
 
 /* ---- construction; each step says what it lacked ---- */

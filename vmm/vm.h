@@ -22,6 +22,7 @@ enum vm_end {
     VM_END_POWEROFF, /* ACPI S5 */
     VM_END_RESET,    /* with on-reset=end */
     VM_END_CRASH,    /* reason */
+    VM_END_KILLED,   /* by the operator */
     VM_END_REFUSED,  /* did not start: reason */
 };
 
@@ -65,6 +66,7 @@ void *vm_ram(struct vm *vm, uint64_t gpa, uint64_t length);
 void vm_end_exit(struct vm *vm, uint32_t code);
 void vm_end_poweroff(struct vm *vm);
 void vm_end_reset(struct vm *vm);
+void vm_end_killed(struct vm *vm);
 void vm_end_crash(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void vm_end_refused(struct vm *vm, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A reset by the guest (CF9h, port 92h, 64h, FADT): restarts it from its images, or ends it (on-reset=end).
@@ -78,6 +80,10 @@ void vm_destroy(struct vm *vm);
 /* After RUN_RESET: RAM zeroed, devices and vCPUs in power-on state, images loaded again. The VM's apparent
  * time goes on. False: the images no longer load, and the VM has been ended. */
 bool vm_restart(struct vm *vm);
+
+/* Changes how its time is kept while it runs; the next decision of figure 5C uses it. A maxrate of 0 leaves
+ * the present one. False, and nothing is changed: out of range. */
+bool vm_set_time(struct vm *vm, const struct vtime_settings *settings);
 
 /* The backend in use (vmm/vm.c; set by vm_create's first call). */
 extern const struct hv_ops *hv;

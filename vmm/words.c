@@ -3,7 +3,6 @@
 #include "vmm/host.h"
 #include "vmm/string.h"
 
-#define WORD_SHOWN  40u /* a longer word is shown cut, so that an error stays one line */
 #define NEAREST_MAX 16u /* longer names are nobody's misspelling of a setting */
 
 static bool is_blank(char c)
@@ -170,31 +169,35 @@ static unsigned int distance(const char *a, size_t na, const char *b, size_t nb)
     return row[nb];
 }
 
-/* The known name that a person most likely meant, or NULL. Half of a short word must be right, or nothing is.
- */
-static const char *nearest(const struct setting *table, unsigned int n, const char *word)
+bool words_nearer(const char *word, const char *known, unsigned int *best)
 {
     size_t length = name_length(word);
+    size_t wanted = name_length(known);
+    unsigned int d;
+
+    if (length > NEAREST_MAX || wanted > NEAREST_MAX)
+        return false;
+    d = distance(word, length, known, wanted);
+    if (d >= *best || d * 2 > wanted)
+        return false;
+    *best = d;
+    return true;
+}
+
+/* The known name that a person most likely meant, or NULL. */
+static const char *nearest(const struct setting *table, unsigned int n, const char *word)
+{
+    unsigned int best_distance = WORDS_FAR;
     const char *best = NULL;
-    unsigned int best_distance = 3;
-    unsigned int i;
 
-    if (length > NEAREST_MAX)
-        return NULL;
-    for (i = 0; i < n; i++) {
-        size_t known = name_length(table[i].name);
-        unsigned int d = distance(word, length, table[i].name, known);
-
-        if (d < best_distance && d * 2 <= known) {
-            best_distance = d;
+    for (unsigned int i = 0; i < n; i++) {
+        if (words_nearer(word, table[i].name, &best_distance))
             best = table[i].name;
-        }
     }
     return best;
 }
 
-/* The word for an error text: cut if long, unprintable characters replaced. */
-static void shown(char out[WORD_SHOWN + 4], const char *word)
+void words_shown(char out[WORD_SHOWN + 4], const char *word)
 {
     size_t i;
 
@@ -227,7 +230,7 @@ static void explain_unknown(const struct setting *table, unsigned int n, const c
     const char *meant = nearest(table, n, word);
     char text[WORD_SHOWN + 4];
 
-    shown(text, word);
+    words_shown(text, word);
     if (meant == NULL)
         host_snprintf(why, size, "unknown setting '%s'", text);
     else
@@ -245,7 +248,7 @@ bool words_apply(const struct setting *table, unsigned int n, void *target, uint
         explain_unknown(table, n, word, why, size);
         return false;
     }
-    shown(text, word);
+    words_shown(text, word);
     bit = 1u << (s - table);
     if ((*given & bit) != 0) {
         host_snprintf(why, size, "'%s': %s is given twice", text, s->name);

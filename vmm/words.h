@@ -27,6 +27,16 @@ bool words_size(const char *s, uint64_t max, uint64_t *out);
 /* A time in ns: digits and ns, us, ms or s (only 0 needs no unit); at most max. */
 bool words_time(const char *s, uint64_t max, uint64_t *out);
 
+/* Whether `known` is what a person may have meant by `word` (both up to a '='), and is nearer to it than
+ * *best, which then becomes its distance. To begin with *best is WORDS_FAR. Half of a short word must be
+ * right. */
+bool words_nearer(const char *word, const char *known, unsigned int *best);
+#define WORDS_FAR 3u
+
+/* A word for an error text: cut if long, so that an error stays one line; unprintable characters replaced. */
+#define WORD_SHOWN 40u
+void words_shown(char out[WORD_SHOWN + 4], const char *word);
+
 /* A setting: `NAME=VALUE` (name ends in '=') or a bare word. The same table serves the parser and its error
  * texts. */
 struct setting {

@@ -17,12 +17,14 @@
 #define IIR_NONE      (1u << 0)
 #define FCR_ENABLE    (1u << 0)
 #define FCR_CLEAR     (3u << 1)
-#define FCR_TRIGGER_1 (0u << 6)
+#define FCR_TRIGGER_8 (2u << 6) /* half full; a time-out of four characters brings the rest */
 #define LCR_8N1       0x03u
 #define LCR_DLAB      (1u << 7)
-#define MCR_DTR_RTS   0x03u
+#define MCR_DTR       (1u << 0)
+#define MCR_RTS       (1u << 1)
 #define MCR_OUT2      (1u << 3) /* on a PC: lets the interrupt out of the chip */
 #define LSR_DATA      (1u << 0)
+#define LSR_OVERRUN   (1u << 1) /* until LSR is read */
 #define LSR_THR_EMPTY (1u << 5)
 #define LSR_ALL_EMPTY (1u << 6)
 
@@ -33,6 +35,15 @@
 #define PATIENCE 10000000
 
 static bool present;
+static unsigned long overruns;
+
+static uint8_t line_status(void)
+{
+    uint8_t lsr = inb(LSR);
+
+    overruns += (lsr & LSR_OVERRUN) != 0;
+    return lsr;
+}
 
 bool serial_init(void)
 {
@@ -45,8 +56,8 @@ bool serial_init(void)
     outb(THR, DIVISOR_115200);
     outb(IER, DIVISOR_115200 >> 8);
     outb(LCR, LCR_8N1);
-    outb(IIR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_1);
-    outb(MCR, MCR_DTR_RTS | MCR_OUT2);
+    outb(IIR, FCR_ENABLE | FCR_CLEAR | FCR_TRIGGER_8);
+    outb(MCR, MCR_DTR | MCR_RTS | MCR_OUT2);
     present = true;
     return true;
 }
@@ -56,7 +67,7 @@ size_t serial_put(const char *data, size_t n)
     size_t i;
 
     /* The transmitter tells only whether its FIFO is empty. */
-    if (!present || !(inb(LSR) & LSR_THR_EMPTY))
+    if (!present || !(line_status() & LSR_THR_EMPTY))
         return 0;
     for (i = 0; i < n && i < FIFO_SIZE; i++)
         outb(THR, (uint8_t)data[i]);
@@ -78,21 +89,28 @@ void serial_put_wait(const char *data, size_t n)
 
 void serial_flush(void)
 {
-    for (unsigned int polls = 0; present && polls < PATIENCE && !(inb(LSR) & LSR_ALL_EMPTY); polls++)
+    for (unsigned int polls = 0; present && polls < PATIENCE && !(line_status() & LSR_ALL_EMPTY); polls++)
         cpu_pause();
 }
 
 int serial_get(void)
 {
-    if (!present || !(inb(LSR) & LSR_DATA))
+    if (!present || !(line_status() & LSR_DATA))
         return -1;
     return inb(THR);
 }
 
-void serial_irq_enable(bool tx)
+unsigned long serial_overruns(void)
 {
-    if (present)
-        outb(IER, (uint8_t)(IER_RX | (tx ? IER_TX : 0)));
+    return overruns;
+}
+
+void serial_irq_enable(bool rx, bool tx)
+{
+    if (!present)
+        return;
+    outb(IER, (uint8_t)((rx ? IER_RX : 0) | (tx ? IER_TX : 0)));
+    outb(MCR, (uint8_t)(MCR_DTR | MCR_OUT2 | (rx ? MCR_RTS : 0)));
 }
 
 bool serial_irq_pending(void)

@@ -23,8 +23,13 @@ void serial_flush(void);
 /* Next received byte, or -1. */
 int serial_get(void);
 
-/* Interrupts: on received bytes always; on an empty transmitter while `tx` is set. */
-void serial_irq_enable(bool tx);
+/* How often the receiver had no room for a byte so far: the sender heeds no RTS, and nobody was quick enough.
+ */
+unsigned long serial_overruns(void);
+
+/* Interrupts: on received bytes while `rx` is set, on an empty transmitter while `tx` is. Without `rx` RTS
+ * asks the sender to wait, and what still comes stays in the FIFO. */
+void serial_irq_enable(bool rx, bool tx);
 
 /* Interrupt identification, read to acknowledge (16550 IIR); false when none is pending. */
 bool serial_irq_pending(void);

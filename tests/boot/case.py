@@ -27,6 +27,7 @@ class Case:
     needs: list = field(default_factory=list)  # files; skipped where one is missing
     check: Optional[Callable] = None    # given the log's text; returns a complaint or None
     slow: bool = False                  # started first
+    scene: Optional[Callable] = None    # what a person at the console does (tests/boot/scenes.py)
 
 
 def fill(text, folders):
@@ -47,7 +48,7 @@ def validate(case):
     """Raises Broken for a case that could not fail, or that cannot be run."""
     for pattern in [*case.expect, *case.anywhere, *case.forbid]:
         compiled(pattern)
-    if not case.expect and not case.anywhere and case.check is None:
+    if not case.expect and not case.anywhere and case.check is None and case.scene is None:
         raise Broken("it expects nothing: silence would pass")
 
 

@@ -1,5 +1,6 @@
 """The boot tests. What each holds is the issue's or DESIGN.md's word for it."""
 from case import Case
+import scenes
 from shares import thirds
 
 # What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
@@ -72,6 +73,26 @@ WORKING = [
                    r"^b\| clock: PASS", all_ended(2, 0)], forbid=[r"^b\| clock: hpet samples"]),
     Case("slice-and-boost", ["--append", "slice=2ms boost=off", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
          anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)], timeout=180),
+]
+
+# ---- the console, with a person at it
+
+CONSOLE = [
+    Case("console-two-debians", ["--on", "qemu", *vms(f"alpha {LINUX} {FAST} shell", f"beta {LINUX} {FAST} shell")],
+         scene=scenes.two_debians, status=1, timeout=400, needs=DEBIAN, slow=True),
+    Case("console-paste", ["--on", "qemu", *vms(f"alpha {LINUX} {FAST} shell")], scene=scenes.paste, timeout=300,
+         needs=DEBIAN, slow=True),
+    Case("console-script", [*vms(f"clock {CLOCK} -- seconds=60 busy=off"), "--expect", "clock: pit=",
+                            "--send", r"\x01mtime\r", "--expect", "balances", "--send", r"set 1 k1=1ms\rtime clock\r",
+                            "--expect", "k1=1ms k2=0", "--send", r"quit\r", "--expect", "vm clock ended killed"],
+         expect=[r"^\(escapement\) time$", r"^clock +normal +1\.00", r"^  settings: catchup=adaptive .* k1=1ms k2=0",
+                 r"^escapement: vm clock ended killed", all_ended(0, 1)], status=1),
+    Case("console-script-fails", [*vms(f"hello {HELLO}"), "--expect", "hello: no such line"],
+         expect=[all_ended(1, 0)], status=1),
+    Case("vms-file", ["{inputs}/one.vms"], expect=[r"^escapement: settings: slice=5ms", r"^hello\| hello: cmdline '.*from a file'",
+                                                   all_ended(1, 0)]),
+    Case("console-bad-input", ["--on", "qemu", *vms(f"clock {CLOCK} -- seconds=2 busy=off", f"deaf {SHARE} -- seconds=2")],
+         scene=scenes.bad_input, timeout=300, slow=True),
 ]
 
 # ---- kinds of guests, ways to end
@@ -166,4 +187,4 @@ BAD_INPUT = [
          anywhere=[r"^escapement: .*no SVM"], forbid=[r"^good\|"], status=1),
 ]
 
-CASES = [*WORKING, *GUESTS, *HOSTILES, *BAD_INPUT]
+CASES = [*WORKING, *CONSOLE, *GUESTS, *HOSTILES, *BAD_INPUT]

@@ -46,7 +46,8 @@ def damaged_bzimages(image):
 def make(directory, guests, debian):
     """Writes them all; what is missing to make one from is the cases' reason to skip."""
     os.makedirs(directory, exist_ok=True)
-    made = {"hello.txt": b"hello, module\n", "big.img": bytes(40 << 20)}
+    machine = f"append slice=5ms\n\n[hello]\n{os.path.relpath(guests, directory)}/hello.elf mem=16M\n-- from a file\n"
+    made = {"hello.txt": b"hello, module\n", "big.img": bytes(40 << 20), "one.vms": machine.encode()}
     for source, maker in ((f"{guests}/hello.elf", damaged_elfs), (f"{debian}/vmlinuz", damaged_bzimages)):
         if os.path.exists(source):
             made.update(maker(_read(source)))

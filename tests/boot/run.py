@@ -20,6 +20,7 @@ sys.path.insert(0, HERE)
 sys.dont_write_bytecode = True
 
 import case as cases_of  # noqa: E402
+import person  # noqa: E402
 
 PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
 RUN_UNUSABLE, RUN_TIMED_OUT = 2, 124
@@ -33,6 +34,8 @@ def boot(case, folders, log):
     args = [cases_of.fill(a, folders) for a in case.args]
     command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + "/escapement.elf",
                "--timeout", str(case.timeout), *args]
+    if case.scene:
+        return play(case, command, log)
     with open(log, "wb") as out, open(log + ".err", "wb") as err:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
         children.add(child)
@@ -43,6 +46,20 @@ def boot(case, folders, log):
             return None
         finally:
             children.discard(child)
+
+
+def play(case, command, log):
+    """The same with a person at it."""
+    status, complaint = person.drive([*command, "--interactive", "--virtual-time"], case.scene, log, case.timeout)
+    with open(log + ".err", "w", encoding="utf-8") as err:
+        err.write(complaint or "")
+    if complaint:
+        raise Complaint(complaint)
+    return status
+
+
+class Complaint(Exception):
+    """What a scene has missed."""
 
 
 def give_up(number, _frame):
@@ -95,6 +112,8 @@ def run_case(case, folders):
             if read(log) != read(logs[0]):
                 return FAIL, "two runs differ: " + first_difference(read(logs[0]), read(log))
         return PASS, ""
+    except Complaint as complaint:
+        return FAIL, str(complaint)
     except cases_of.Broken as broken:
         return ERROR, str(broken)
     except Exception as error:  # pylint: disable=broad-except  # whatever it is, the test is broken, not the kernel

@@ -201,8 +201,10 @@ class Emulators(Folder):
     def test_bochsrc_fills_in(self):
         args = arguments.parse(["--empty", "--cpus", "2"], self.path("escapement.elf"))
         args.cpu = None
-        with open(bochs.write_config(args, self.directory, "x.iso", ROOT + "/boot/bochsrc.in"), encoding="utf-8") as file:
+        port = process.Tail("serial.txt")
+        with open(bochs.write_config(args, self.directory, "x.iso", ROOT + "/boot/bochsrc.in", port), encoding="utf-8") as file:
             text = file.read()
+        self.assertIn("com1: enabled=1, mode=file, dev=serial.txt", text)
         self.assertIn("model=broadwell_ult, count=2, ips=100000000", text)
         self.assertIn("guest=64, host=64", text)
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "vmm/config.h"
+#include "vmm/settings.h"
 
 #define MAX_VMS 8u
 
@@ -251,6 +252,32 @@ static void bad_names_become_refused_vms(void **state)
     assert_false(vms[0].refused);
 }
 
+/* The monitor's `set` takes the words of a VM's time, and can undo what the start said. */
+static void what_may_change_live(void **state)
+{
+    struct vm_config vm = {0};
+    struct settings_line line = {.vm = &vm};
+    char why[VM_REASON_MAX];
+    unsigned int live = 0;
+
+    (void)state;
+    for (unsigned int i = 0; i < VM_SETTINGS; i++)
+        live += settings_live(vm_settings[i].name);
+    assert_int_equal(live, 8);
+    assert_true(settings_live("progress=1us"));
+    assert_false(settings_live("mem=1G"));
+    assert_false(settings_live("time=strict"));
+    assert_false(settings_live("k"));
+    for (unsigned int fixed = 0; fixed < 2; fixed++) {
+        uint32_t given = 0;
+
+        vm.time.fixed = !fixed;
+        assert_true(words_apply(vm_settings, VM_SETTINGS, &line, &given,
+                                fixed ? "catchup=3/2" : "catchup=adaptive", why, sizeof why));
+        assert_int_equal(vm.time.fixed, fixed);
+    }
+}
+
 static void modules_without_a_vm(void **state)
 {
     (void)state;
@@ -448,6 +475,7 @@ int main(void)
         cmocka_unit_test(wrong_values),
         cmocka_unit_test(bad_names_become_refused_vms),
         cmocka_unit_test(modules_without_a_vm),
+        cmocka_unit_test(what_may_change_live),
         cmocka_unit_test(two_vms_of_one_name),
         cmocka_unit_test(a_kernel_may_come_after_its_initrd),
         cmocka_unit_test(modules_in_order),

@@ -1,4 +1,4 @@
-/* links: kernel/lines.c */
+/* links: kernel/lines.c kernel/backlog.c kernel/printable.c */
 /* Guests' lines through one ring: DESIGN.md section 4, "End" (lines, 240 characters, silence, whose
  * transmitter is held back). */
 #include <setjmp.h>
@@ -196,6 +196,126 @@ static void random_writers(void **state)
     }
 }
 
+/* ---- other views ---- */
+
+static void a_terminal_has_its_bytes_unchanged(void **state)
+{
+    (void)state;
+    say(0, "boot\n~ # ", 10);
+    lines_flush_silent(&lines, 10);
+    assert_string_equal(out(), "alpha| boot\nalpha| ~ # \n");
+    lines_view_terminal(&lines, 0);
+    assert_string_equal(out(), "~ # "); /* the prompt that waits there */
+    say(0, "ls\r\n\033[1mx\033[m\b", 20);
+    say(1, "meanwhile\n", 20);
+    assert_string_equal(out(), "ls\r\n\033[1mx\033[m\b");
+    assert_true(lines_host(&lines, "escapement: a line", 18));
+    assert_string_equal(out(), "\r\nescapement: a line\r\n");
+    say(0, "~ # ", 30);
+    lines_view_all(&lines);
+    say(0, "\nback\n", 40);
+    assert_string_equal(out(), "~ # \r\nbeta| meanwhile\nalpha| back\n");
+    assert_true(lines_empty(&lines));
+}
+
+static void the_monitor_is_alone(void **state)
+{
+    (void)state;
+    say(0, "before\n", 0);
+    lines_view_monitor(&lines);
+    assert_true(lines_say(&lines, "> vm", 4));
+    say(0, "during\n", 0);
+    assert_string_equal(out(), "alpha| before\n> vm");
+    assert_true(lines_host(&lines, "escapement: x", 13));
+    assert_true(lines.interrupted);
+    assert_string_equal(out(), "\r\033[Kescapement: x\r\n");
+    lines_crlf(&lines);
+    lines_say(&lines, "> ", 2);
+    lines_view_all(&lines);
+    say(0, "after\n", 0);
+    assert_string_equal(out(), "> \r\nalpha| during\nalpha| after\r\n");
+}
+
+/* A quick hand on a slow line: what was said before, in between and after leaves in that order. */
+static void views_keep_the_order(void **state)
+{
+    (void)state;
+    lines_host(&lines, "escapement: one", 15);
+    lines_view_monitor(&lines);
+    lines_say(&lines, "> two\r\n", 7);
+    say(1, "three\n", 0);
+    lines_view_all(&lines);
+    lines_host(&lines, "escapement: four", 16);
+    assert_string_equal(out(), "escapement: one\n> two\r\nbeta| three\nescapement: four\n");
+}
+
+/* While nobody looks a guest goes on writing: nothing holds it back, the latest lines are kept, whole. */
+static void the_backlog_keeps_the_latest(void **state)
+{
+    const char *text;
+    char line[40];
+
+    (void)state;
+    lines_view_monitor(&lines);
+    for (unsigned int i = 0; i < 5000; i++) {
+        snprintf(line, sizeof line, "line number %04u\n", i);
+        assert_true(lines_ready(&lines, 0));
+        say(0, line, i);
+    }
+    assert_string_equal(out(), "");
+    lines_view_all(&lines);
+    assert_true(backlog_lost(&lines.backlog) > 3000);
+    text = out();
+    assert_true(strlen(text) > BACKLOG_SIZE - 40);
+    assert_memory_equal(text, "alpha| line number ", 19);
+    assert_string_equal(text + strlen(text) - 24, "alpha| line number 4999\n");
+    assert_int_equal(lines.writers[0].dropped, 0);
+}
+
+static void a_line_under_way_ends_first(void **state)
+{
+    char part[8];
+
+    (void)state;
+    lines_view_monitor(&lines);
+    say(0, "kept\n", 0);
+    lines_view_all(&lines);
+    assert_int_equal(lines_take(&lines, part, 5), 5);
+    lines_view_monitor(&lines);
+    lines_say(&lines, "> ", 2);
+    assert_string_equal(out(), "| kept\n> ");
+    say(1, "ring\n", 0);
+    lines_view_all(&lines);
+    say(1, "more\n", 0);
+    assert_string_equal(out(), "\r\nbeta| ring\nbeta| more\n");
+}
+
+static void a_terminal_is_held_back_and_not_lost(void **state)
+{
+    size_t n = 0;
+
+    (void)state;
+    lines_view_terminal(&lines, 0);
+    while (lines_ready(&lines, 0)) {
+        lines_putc(&lines, 0, 'x', 0);
+        assert_true(++n <= LINES_RAW_GUEST);
+    }
+    assert_true(lines_room(&lines) > LINES_RAW / 2); /* the hypervisor's */
+    assert_int_equal(strlen(out()), n);
+    assert_true(lines_ready(&lines, 0));
+}
+
+static void controls_do_not_reach_the_terminal(void **state)
+{
+    (void)state;
+    say(0, "\033[2J\033]0;x\a\xe2\x82\n", 0);
+    assert_string_equal(out(), "alpha| ^[[2J^[]0;x^G\\xe2\\x82\n");
+    for (unsigned int i = 0; i < 1000; i++)
+        lines_putc(&lines, 0, 0x9b, 0);
+    for (const char *at = out(); *at; at++)
+        assert_true((*at >= ' ' && *at <= '~') || *at == '\n');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +326,13 @@ int main(void)
         cmocka_unit_test_setup(the_host_has_its_share, set_up),
         cmocka_unit_test_setup(all_at_once, set_up),
         cmocka_unit_test_setup(random_writers, set_up),
+        cmocka_unit_test_setup(a_terminal_has_its_bytes_unchanged, set_up),
+        cmocka_unit_test_setup(the_monitor_is_alone, set_up),
+        cmocka_unit_test_setup(views_keep_the_order, set_up),
+        cmocka_unit_test_setup(the_backlog_keeps_the_latest, set_up),
+        cmocka_unit_test_setup(a_line_under_way_ends_first, set_up),
+        cmocka_unit_test_setup(a_terminal_is_held_back_and_not_lost, set_up),
+        cmocka_unit_test_setup(controls_do_not_reach_the_terminal, set_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

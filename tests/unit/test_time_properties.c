@@ -175,7 +175,12 @@ static void random_life(unsigned int steps)
             sound();
         }
         if (chance(30)) {
-            vtime_unpause(&w.r.time);
+            if (chance(20))
+                vtime_leap_at_resumption(&w.r.time);
+            if (chance(50))
+                vtime_unpause(&w.r.time);
+            else
+                vtime_unpause_late(&w.r.time);
             sound();
         }
     }

@@ -119,6 +119,48 @@ static void a_long_reason_is_cut(void **state)
     assert_int_equal(strlen(vm->end_reason), VM_REASON_MAX - 1);
 }
 
+/* The monitor's `set`: the words of the start, on a VM that runs; or nothing at all. */
+static void time_settings_change_live(void **state)
+{
+    struct vm *vm = *state;
+    struct vtime_settings s = vm->config.time;
+
+    vm->time.policy.maxrate = (struct vt_ratio){12, 1};
+    s.fixed = true;
+    s.rate_p = 5;
+    s.rate_q = 2;
+    s.k1_ns = 3000;
+    s.progress_ns = 70000;
+    s.leap_ns = LEAP_OFF;
+    assert_true(vm_set_time(vm, &s));
+    assert_int_equal(vm->time.policy.rate, VT_RATE_FIXED);
+    assert_int_equal(vm->time.policy.c.num, 5);
+    assert_int_equal(vm->time.policy.k1, 3000); /* 1 GHz */
+    assert_true(vm->time.policy.leap == VT_NO_LEAP);
+    assert_int_equal(vm->time.timers->progress, 70000);
+    assert_int_equal(vm->time.policy.maxrate.num, 12); /* not given: the scheduler's */
+    s.rate_q = 6;
+    assert_false(vm_set_time(vm, &s));
+    assert_int_equal(vm->time.policy.c.den, 2);
+    assert_int_equal(vm->config.time.rate_q, 2);
+    s = vm->config.time;
+    s.fixed = false;
+    s.maxrate = 3;
+    assert_true(vm_set_time(vm, &s));
+    assert_int_equal(vm->time.policy.rate, VT_RATE_ADAPTIVE);
+    assert_int_equal(vm->time.policy.maxrate.num, 3);
+}
+
+static void killed_by_the_operator(void **state)
+{
+    struct vm *vm = *state;
+
+    vm_end_killed(vm);
+    assert_int_equal(vm->end, VM_END_KILLED);
+    vm_end_exit(vm, 0); /* the first end counts */
+    assert_int_equal(vm->end, VM_END_KILLED);
+}
+
 /* on-reset=end, and the restart: RAM and devices as new, the images again, apparent time goes on. */
 static void resets(void **state)
 {
@@ -318,6 +360,8 @@ int main(void)
         TEST(exits_are_told_at_the_end),
         TEST(a_long_reason_is_cut),
         TEST(resets),
+        TEST(time_settings_change_live),
+        TEST(killed_by_the_operator),
         PLAIN(several_processors),
         PLAIN(time_policy),
         PLAIN(refusals),

@@ -378,6 +378,117 @@ static void test_a_pause_within_a_gap(void **state)
     assert_int_equal(vtime_now(&r.time), 50);
 }
 
+/* The operator's other meaning of a pause: what has passed is lag, and is caught up (C = 2). */
+static void test_a_late_end_of_a_pause_is_lag(void **state)
+{
+    struct vtime_policy p = policy();
+    struct vt_ledger l;
+
+    (void)state;
+    time_rig_init(&r, &p, 0);
+    every(&r, 0, 100, 100);
+    resume_at(&r, 0);
+    run_to(&r, 150);
+    vtime_vcpu_halt(&r.time, 0); /* a halted VM too: it would otherwise run on in real time */
+    vtime_pause(&r.time);
+    vtime_unpause_late(&r.time);
+    assert_int_equal(vtime_lag(&r.time), 0);
+    vtime_pause(&r.time);
+    vtime_advance(&r.time, 1150);
+    assert_int_equal(r.events, 1);
+    vtime_unpause_late(&r.time);
+    vtime_unpause_late(&r.time);
+    assert_int_equal(vtime_lag(&r.time), 1000);
+    assert_null(vtime_check(&r.time));
+    run_to(&r, 5000);
+    vtime_ledger(&r.time, &l);
+    assert_int_equal(l.paused, 0);
+    assert_int_equal(l.leapt, 0);
+    assert_int_equal(l.lag, 0);
+    assert_int_equal(l.at, 5000);
+    assert_int_equal(r.events, 50); /* each tick */
+}
+
+/* ... and the third: AT jumps over it, whatever the threshold, once. */
+static void test_a_pause_that_is_leapt_over(void **state)
+{
+    struct vtime_policy p = policy();
+    struct vt_ledger l;
+
+    (void)state;
+    for (int gap = 0; gap < 2; gap++) {
+        for (int overdue = 0; overdue < 2; overdue++) {
+            int leaps = !gap || overdue; /* gap=jump: AT went with RT, unless an event held it */
+
+            p.gap = gap != 0 ? VT_GAP_JUMP : VT_GAP_SMOOTH;
+            time_rig_init(&r, &p, 0);
+            every(&r, 0, overdue ? 100 : 10000, 100);
+            resume_at(&r, 0);
+            run_to(&r, 150);
+            vtime_pause(&r.time);
+            vtime_vcpu_stop(&r.time, 0);
+            vtime_latch(&r.time, 1150);
+            vtime_leap_at_resumption(&r.time);
+            vtime_unpause_late(&r.time);
+            assert_null(vtime_check(&r.time));
+            vtime_latch(&r.time, 1180); /* it gets its processor later */
+            resume_at(&r, 1180);
+            vtime_advance(&r.time, 1180);
+            vtime_ledger(&r.time, &l);
+            assert_int_equal(l.lag, 0);
+            assert_int_equal(l.at, 1180);
+            assert_int_equal(l.leapt > 0, leaps);
+            assert_int_equal(l.leaps, leaps);
+            stop_at(&r, 1250);
+            resume_at(&r, 1450); /* an ordinary loss again: caught up */
+            run_to(&r, 12000);
+            vtime_ledger(&r.time, &l);
+            assert_int_equal(l.leaps, leaps);
+            assert_int_equal(l.lag, 0);
+        }
+    }
+}
+
+/* Nothing to jump over: no leap, not even later. */
+static void test_a_wish_to_leap_without_a_lag(void **state)
+{
+    struct vtime_policy p = policy();
+
+    (void)state;
+    time_rig_init(&r, &p, 0);
+    resume_at(&r, 0);
+    stop_at(&r, 50);
+    vtime_pause(&r.time);
+    vtime_leap_at_resumption(&r.time);
+    vtime_unpause_late(&r.time);
+    resume_at(&r, 50);
+    stop_at(&r, 60);
+    resume_at(&r, 90);
+    assert_int_equal(vtime_lag(&r.time), 30);
+}
+
+/* set, live: the timers' minimum progress follows, unless one was given its own. */
+static void test_another_policy(void **state)
+{
+    struct vtime_policy p = policy();
+
+    (void)state;
+    time_rig_init(&r, &p, 0);
+    r.timer[1].v.progress = 7;
+    every(&r, 0, 100, 100);
+    resume_at(&r, 0);
+    stop_at(&r, 50);
+    resume_at(&r, 550);
+    p.c = (struct vt_ratio){4, 1};
+    p.progress = 20;
+    vtime_set_policy(&r.time, &p);
+    assert_int_equal(r.timer[0].v.progress, 20);
+    assert_int_equal(r.timer[1].v.progress, 7);
+    run_to(&r, 900);
+    assert_int_equal(vtime_lag(&r.time), 0); /* 500 at a rate of 4: made up within 167 */
+    assert_null(vtime_check(&r.time));
+}
+
 static void test_real_time_never_goes_back(void **state)
 {
     struct vtime_policy p = policy();
@@ -444,6 +555,10 @@ int main(void)
         cmocka_unit_test(test_one_call_is_bounded),
         cmocka_unit_test(test_a_pause_is_neither_at_nor_lag),
         cmocka_unit_test(test_a_pause_within_a_gap),
+        cmocka_unit_test(test_a_late_end_of_a_pause_is_lag),
+        cmocka_unit_test(test_a_pause_that_is_leapt_over),
+        cmocka_unit_test(test_a_wish_to_leap_without_a_lag),
+        cmocka_unit_test(test_another_policy),
         cmocka_unit_test(test_real_time_never_goes_back),
         cmocka_unit_test(test_the_ledger_of_a_timer),
     };

@@ -1,8 +1,12 @@
 """The command line of tools/run (DESIGN.md section 4), checked."""
 import argparse
+import math
 import os
 import re
 from dataclasses import dataclass, field
+
+from launch import attendant, options
+from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
 MIB = 1 << 20
@@ -10,10 +14,6 @@ DEFAULT_VM_MEMORY = 64 * MIB
 HYPERVISOR_MEMORY = 64 * MIB
 # GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
 FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
-
-
-class Unusable(Exception):
-    """Arguments that cannot be used: one line, exit status 2."""
 
 
 @dataclass
@@ -99,10 +99,14 @@ def _parser():
     add = parser.add_argument
     add("--on", choices=PLATFORMS, help="emulator (default: kvm where it nests, else the best of the others)")
     add("--realtime", action="store_true", help="qemu: time is the host's, not counted in instructions")
+    add("--virtual-time", action="store_true", help="qemu: time counts instructions also with a person at it, for whom it "
+        "else goes with the wall's")
     add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
     add("--cpu", metavar="MODEL", help="the emulator's CPU model")
     add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")
-    add("--timeout", type=float, default=120, metavar="S", help="seconds of wall time (default 120)")
+    add("--timeout", type=float, metavar="S", help="seconds of wall time (default 120; with a person at it: none)")
+    add("--interactive", action="store_true", help="standard input goes to the console (default when it and the output "
+        "are a terminal)")
     add("--serial", metavar="FILE", help="write the serial output there too")
     add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
     add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
@@ -111,20 +115,26 @@ def _parser():
     add("--empty", action="store_true", help="boot without any VM")
     add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
     add("--plugin", metavar="FILE[,ARG=VALUE]...", help="qemu: load a plug-in (tests/bench/count.c is one)")
+    options.add(parser)
     add("--gdb", action="store_true", help="qemu: wait for gdb on port 1234")
     return parser
 
 
 def parse(argv, default_kernel):
     """The checked arguments; .modules and .megabytes are made from the others. Raises Unusable."""
-    args = _parser().parse_args(argv)
+    args = options.parse(_parser(), argv)
     args.kernel = args.kernel or default_kernel
     if not 1 <= args.cpus <= 64:
         raise Unusable("--cpus: 1 to 64")
+    args.attendant = attendant.Attendant(attendant.wanted(args), options.script_of(args))
+    if args.timeout is None:
+        args.timeout = math.inf if args.attendant.interactive else 120
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")
     args.modules = args.lines
+    if args.cases:
+        return args
     if not args.modules and not args.empty:
         raise Unusable('give at least one VM: --vm "NAME FILE [words]" (or --empty)')
     check_file(args.kernel, "the hypervisor (`make` builds it)")

@@ -43,11 +43,11 @@ def make_iso(args, directory):
     return iso
 
 
-def write_config(args, directory, iso, template):
+def write_config(args, directory, iso, template, port):
     with open(template, encoding="utf-8") as file:
         text = string.Template(file.read()).substitute(
             model=args.cpu or DEFAULT_MODEL, cpus=args.cpus, ips=IPS, megabytes=args.megabytes, iso=iso,
-            log=os.path.join(directory, "bochs.log"), serial=os.path.join(directory, "serial"))
+            log=os.path.join(directory, "bochs.log"), mode=port.mode, serial=port.path)
     path = os.path.join(directory, "bochsrc")
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -65,11 +65,13 @@ def complaints(directory):
 
 
 def run(args, directory, output, template):
-    config = write_config(args, directory, make_iso(args, directory), template)
+    port = process.Terminal() if args.attendant.types else process.Tail(os.path.join(directory, "serial"))
+    config = write_config(args, directory, make_iso(args, directory), template, port)
     with open(os.path.join(directory, "bochs.out"), "wb") as out:
         child = subprocess.Popen(["bochs", "-q", "-f", config, "-rc", os.path.join(directory, "continue")],
                                  stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-        status = process.follow(child, process.Tail(os.path.join(directory, "serial")), output, args.timeout)
+        with args.attendant.attached(child, port.descriptor):
+            status = process.follow(child, port, output, args.timeout)
     output.close()
     if status is None:
         return process.TIMED_OUT

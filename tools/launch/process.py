@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import tty
 
 POLL_SECONDS = 0.05
 VERDICT = re.compile(rb"^escapement: all VMs ended, (\d+) ok, (\d+) failed\s*$")
@@ -22,9 +23,15 @@ class Output:
         self.rest = b""
         self.verdict = None
         self.panic = False
+        self.echo = True    # on standard output
+        self.kept = bytearray()
+        self.script = None  # what follows the output and may stop the machine (launch.script.Script)
 
     def write(self, data):
-        for sink in (sys.stdout.buffer, self.file):
+        if self.script:
+            self.script.feed(data)
+        self.kept += data
+        for sink in (self.echo and sys.stdout.buffer, self.file):
             if sink:
                 sink.write(data)
                 sink.flush()
@@ -46,6 +53,8 @@ class Output:
 
 class Tail:
     """A growing file, read from where it was left."""
+    mode = "file"  # of Bochs's serial port
+    descriptor = None
 
     def __init__(self, path):
         self.path = path
@@ -57,6 +66,21 @@ class Tail:
                 return b""
             self.file = open(self.path, "rb")
         return self.file.read()
+
+
+class Terminal:
+    """A pseudo-terminal, both ways: the machine has the far end."""
+    mode = "term"
+
+    def __init__(self):
+        self.descriptor, self.far = os.openpty()
+        tty.setraw(self.far)
+        self.path = os.ttyname(self.far)
+
+    def read(self):
+        if not select.select([self.descriptor], [], [], POLL_SECONDS)[0]:
+            return b""
+        return os.read(self.descriptor, 65536)
 
 
 class Pipe:
@@ -108,6 +132,8 @@ def judge(output, status_ok, status_failed, died):
     flags). They must agree; `died` describes the emulator's end where they do not."""
     if output.panic:
         return NO_VERDICT
+    if output.script and output.script.stopped:
+        return FAILED if output.script.failure else OK
     if output.verdict is None:
         print(f"tools/run: the machine ended without a verdict ({died})", file=sys.stderr)
         return NO_VERDICT

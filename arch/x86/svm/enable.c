@@ -86,3 +86,10 @@ bool svm_cpu_enable(char *why, size_t size)
     this_cpu()->hv = cpu;
     return true;
 }
+
+void svm_describe(char *text, size_t size)
+{
+    host_snprintf(text, size, "AMD SVM, nested paging, %u ASIDs%s%s%s%s", svm_caps.asids,
+                  svm_caps.next_rip ? ", next RIP" : "", svm_caps.decode_assists ? ", decode assists" : "",
+                  svm_caps.flush_by_asid ? ", flush by ASID" : "", svm_caps.clean ? ", clean bits" : "");
+}

@@ -85,6 +85,7 @@ static inline void svm_changed(struct svm_vcpu *v, uint32_t parts)
 /* enable.c */
 bool svm_probe(char *why, size_t size);
 bool svm_cpu_enable(char *why, size_t size);
+void svm_describe(char *text, size_t size);
 
 /* vm.c */
 bool svm_vm_init(struct vm *vm);

@@ -84,6 +84,7 @@ const struct hv_ops svm_ops = {
     .name = "svm",
     .probe = svm_probe,
     .cpu_enable = svm_cpu_enable,
+    .describe = svm_describe,
     .vm_init = svm_vm_init,
     .vm_destroy = svm_vm_destroy,
     .map = svm_map,

@@ -76,6 +76,7 @@ const struct hv_ops vmx_ops = {
     .name = "vmx",
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
+    .describe = vmx_describe,
     .vm_init = vmx_vm_init,
     .vm_destroy = vmx_vm_destroy,
     .map = vmx_map,

@@ -71,6 +71,7 @@ static inline struct vmx_vcpu *vmx_of(const struct vcpu *vcpu)
 /* enable.c */
 bool vmx_probe(char *why, size_t size);
 bool vmx_cpu_enable(char *why, size_t size);
+void vmx_describe(char *text, size_t size);
 
 /* vm.c */
 bool vmx_vm_init(struct vm *vm);

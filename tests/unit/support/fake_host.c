@@ -126,6 +126,15 @@ void host_console_putc(struct vm *vm, uint8_t byte)
     fake_host.console[fake_host.console_length] = '\0';
 }
 
+int host_console_getc(struct vm *vm)
+{
+    (void)vm;
+    if (fake_host.input_length == 0)
+        return -1;
+    fake_host.input_length--;
+    return *fake_host.input++;
+}
+
 int host_snprintf(char *buf, size_t size, const char *fmt, ...)
 {
     va_list args;

@@ -22,7 +22,9 @@ struct fake_host {
     bool console_full;
     char console[65536]; /* guest output, always a string */
     size_t console_length;
-    char log[65536]; /* host_log() and host_log_vm(): one line each, "\n" added */
+    const uint8_t *input; /* what host_console_getc() gives, */
+    size_t input_length;  /* and how much of it there is */
+    char log[65536];      /* host_log() and host_log_vm(): one line each, "\n" added */
     size_t log_length;
 };
 

@@ -236,10 +236,17 @@ static void fake_dump(struct vcpu *vcpu)
     fake_vcpu(vcpu)->dumps++;
 }
 
+static void fake_describe(char *text, size_t size)
+{
+    if (size)
+        text[0] = 0;
+}
+
 const struct hv_ops fake_hv_ops = {
     .name = "fake",
     .probe = fake_probe,
     .cpu_enable = fake_cpu_enable,
+    .describe = fake_describe,
     .vm_init = fake_vm_init,
     .vm_destroy = fake_vm_destroy,
     .map = fake_map,

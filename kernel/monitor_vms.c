@@ -1,0 +1,165 @@
+/* What the monitor shows of VMs: states, shares, exits, registers, screens. */
+#include "kernel/monitor_internal.h"
+#include "vmm/exit.h"
+#include "vmm/host.h"
+#include "vmm/run.h"
+#include "vmm/string.h"
+
+#define SCREEN_BASE    0xb8000u
+#define SCREEN_COLUMNS 80u
+#define SCREEN_ROWS    25u
+#define CRTC_CURSOR    0x0e /* and 0Fh: the cursor's place, high byte first */
+
+/* ---- shares ---- */
+
+/* What each VM had used at two moments, the later one at most a second ago. */
+static struct {
+    rt_t at;
+    uint64_t used[GUESTS_MAX];
+} earlier, later;
+
+static uint64_t used(const struct guest *g)
+{
+    uint64_t sum = 0;
+
+    for (unsigned int i = 0; i < VM_MAX_VCPUS; i++)
+        sum += g->entities[i].used;
+    return sum;
+}
+
+void monitor_sample(rt_t now)
+{
+    if (now - later.at < host_hz())
+        return;
+    earlier = later;
+    later.at = now;
+    for (unsigned int i = 0; i < guests_count(); i++)
+        later.used[i] = used(guests_get(i));
+}
+
+unsigned int monitor_share(const struct guest *g)
+{
+    uint64_t elapsed = host_now() - earlier.at;
+    uint64_t had = used(g) - earlier.used[g->vm.index];
+
+    return (unsigned int)(had / (elapsed / 1000 + 1));
+}
+
+/* ---- vms ---- */
+
+static void show_state(const struct guest *g, char *out, size_t size)
+{
+    static const char *const ends[] = {
+        [VM_END_EXIT] = "exit",   [VM_END_POWEROFF] = "poweroff", [VM_END_RESET] = "reset",
+        [VM_END_CRASH] = "crash", [VM_END_KILLED] = "killed",     [VM_END_REFUSED] = "refused",
+    };
+    const struct vm *vm = &g->vm;
+    bool halted = true;
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        halted = halted && vm->vcpus[i]->state != VCPU_RUNNABLE;
+    if (vm->state != VM_RUNNING)
+        host_snprintf(out, size, "ended %s", ends[vm->end]);
+    else if (g->paused)
+        host_snprintf(out, size, "paused %s", monitor_meanings(g->meaning));
+    else
+        host_snprintf(out, size, "%s", halted ? "halted" : "running");
+}
+
+static uint64_t all_exits(const struct vm *vm)
+{
+    uint64_t sum = 0;
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        for (unsigned int k = 0; k < EXIT_KINDS; k++)
+            sum += vm->vcpus[i]->exits[k];
+    return sum;
+}
+
+void command_vms(unsigned int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    monitor_say(" #  %-16s  %-14s  share  memory MiB       exits  resets", "vm", "state");
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        const struct guest *g = guests_get(i);
+        unsigned int share = monitor_share(g);
+        char state[24];
+
+        show_state(g, state, sizeof state);
+        monitor_say("%2u  %-16s  %-14s  %3u.%u%%  %10llu  %10llu  %6u", i + 1, g->vm.config.name, state,
+                    share / 10, share % 10, (unsigned long long)((g->vm.ram.low + g->vm.ram.high) >> 20),
+                    (unsigned long long)all_exits(&g->vm), g->vm.restarts);
+    }
+}
+
+/* ---- one VM ---- */
+
+void command_exits(unsigned int argc, char **argv)
+{
+    const struct guest *g = monitor_running_vm(argv[1]);
+    uint64_t sum;
+
+    (void)argc;
+    if (!g)
+        return;
+    sum = all_exits(&g->vm);
+    for (unsigned int kind = 0; kind < EXIT_KINDS; kind++) {
+        uint64_t n = 0;
+
+        for (unsigned int i = 0; i < g->vm.nvcpus; i++)
+            n += g->vm.vcpus[i]->exits[kind];
+        if (n)
+            monitor_say("%12llu  %3llu%%  %s", (unsigned long long)n, (unsigned long long)(n * 100 / sum),
+                        exit_kind_name((enum exit_kind)kind));
+    }
+    monitor_say("%12llu  all exits of %s", (unsigned long long)sum, g->vm.config.name);
+}
+
+void command_regs(unsigned int argc, char **argv)
+{
+    const struct guest *g = monitor_running_vm(argv[1]);
+
+    (void)argc;
+    if (!g)
+        return;
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++)
+        vcpu_dump(g->vm.vcpus[i]);
+}
+
+/* Code page 437's frames and letters have no place on a line of ASCII: a full stop stands for them. */
+static void show_row(const uint8_t *cells, unsigned int row)
+{
+    char text[SCREEN_COLUMNS + 1];
+    unsigned int n = 0;
+
+    for (unsigned int column = 0; column < SCREEN_COLUMNS; column++) {
+        uint8_t c = cells[(row * SCREEN_COLUMNS + column) * 2];
+
+        text[column] = c == 0 ? ' ' : c >= ' ' && c <= '~' ? (char)c : '.';
+        if (text[column] != ' ')
+            n = column + 1;
+    }
+    text[n] = 0;
+    monitor_say("%2u|%s", row + 1, text);
+}
+
+void command_screen(unsigned int argc, char **argv)
+{
+    struct guest *g = monitor_running_vm(argv[1]);
+    const uint8_t *cells;
+    unsigned int cursor;
+
+    (void)argc;
+    if (!g)
+        return;
+    cells = vm_ram(&g->vm, SCREEN_BASE, SCREEN_COLUMNS * SCREEN_ROWS * 2);
+    if (!cells) {
+        monitor_say("%s has no text page", g->vm.config.name);
+        return;
+    }
+    for (unsigned int row = 0; row < SCREEN_ROWS; row++)
+        show_row(cells, row);
+    cursor = g->vm.platform.crtc[CRTC_CURSOR] * 256u + g->vm.platform.crtc[CRTC_CURSOR + 1];
+    monitor_say("cursor: row %u, column %u", cursor / SCREEN_COLUMNS + 1, cursor % SCREEN_COLUMNS + 1);
+}

@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+"""Tests of tools/run's boot-test kit: scripts, FILE.vms, cases, reports. No emulator."""
+import contextlib
+import io
+import os
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import xml.etree.ElementTree as ElementTree
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
+sys.dont_write_bytecode = True
+
+from launch import arguments, attendant, grubentry, keyboard, process, report, script, suite, vmsfile  # noqa: E402
+from launch.unusable import Unusable  # noqa: E402
+import person  # noqa: E402
+
+
+class Keys:
+    """In the place of the machine's input, and of the machine."""
+
+    def __init__(self):
+        self.sent = b""
+        self.terminated = False
+
+    def send(self, data):
+        self.sent += data
+
+    def terminate(self):
+        self.terminated = True
+
+
+def follow(steps, pieces, fail_on=(), stop=False):
+    """A script that has seen these pieces; its keys."""
+    keys = Keys()
+    one = script.Script([script.Step(*s) for s in steps], fail_on, stop)
+    one.start(keys, keys)
+    for piece in pieces:
+        one.feed(piece)
+    return one, keys
+
+
+class Scripts(unittest.TestCase):
+    def test_in_order(self):
+        steps = [("expect", "login:"), ("send", "root\n"), ("expect", "# "), ("send", "halt\n")]
+        one, keys = follow(steps, [b"boot log", b"in: lo", b"gin:"])
+        self.assertEqual((keys.sent, one.waiting_for()), (b"root\n", "# "))
+        one.feed(b"\r\n# login: # ")
+        self.assertEqual((keys.sent, one.complaint()), (b"root\nhalt\n", None))
+
+    def test_what_came_before_does_not_count(self):
+        one, _ = follow([("expect", "b"), ("expect", "a")], [b"a b"])
+        self.assertEqual(one.complaint(), "never seen: a")
+        one, _ = follow([("expect", "ab"), ("expect", "ba")], [b"aba"])
+        self.assertEqual(one.complaint(), "never seen: ba")
+
+    def test_byte_by_byte(self):
+        text = b"xx one yy two zz"
+        one, _ = follow([("expect", "one"), ("expect", "two")], [text[i:i + 1] for i in range(len(text))])
+        self.assertTrue(one.finished)
+
+    def test_fail_on_across_pieces(self):
+        one, keys = follow([("expect", "done")], [b"kernel pa", b"nic: x", b"done"], ["panic"])
+        self.assertEqual((one.complaint(), keys.terminated), ("seen: panic", True))
+        one, keys = follow([("expect", "done")], [b"pa", b"xnic", b"done"], ["panic"])
+        self.assertEqual((one.complaint(), keys.terminated), (None, False))
+
+    def test_sends_first_and_carriage_returns(self):
+        _, keys = follow([("send", "a\x01m")], [])
+        self.assertEqual(keys.sent, b"a\x01m")
+        self.assertTrue(follow([("expect", "a\nb")], [b"a\r\nb"])[0].finished)
+
+    def test_stop(self):
+        one, keys = follow([("expect", "x")], [b"ax"], stop=True)
+        self.assertTrue(one.stopped and keys.terminated)
+        output = process.Output(None)
+        output.script = one
+        self.assertEqual(process.judge(output, False, False, "test"), process.OK)
+        self.assertFalse(follow([("expect", "x")], [b"a"], stop=True)[1].terminated)
+
+    def test_escapes(self):
+        self.assertEqual(script.unescape(r"a\r\n\x41\\n\e[m\q"), "a\r\nA\\n\x1b[m\\q")
+
+    def test_verdict_in_its_light(self):
+        def concluded(status, seen):
+            one, _ = follow([("expect", "x")], [seen])
+            with contextlib.redirect_stderr(io.StringIO()) as said:
+                return attendant.Attendant(script=one).conclude(status), said.getvalue()
+
+        self.assertEqual(concluded(0, b"x"), (0, ""))
+        self.assertEqual(concluded(0, b"y"), (1, "tools/run: never seen: x\n"))
+        self.assertEqual(concluded(124, b"y")[0], 124)
+        self.assertEqual(concluded(1, b"x")[0], 1)
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = directory.name
+
+    def path(self, name, text="", mode=0o644):
+        path = os.path.join(self.directory, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, mode)
+        return path
+
+    def wrong(self, function, text, message):
+        """`function` of a file of this text is unusable; the message has its line."""
+        path = self.path("f.vms", text)
+        with self.assertRaises(Unusable) as caught:
+            function(path)
+        self.assertIn(message.replace("FILE", path), str(caught.exception))
+        self.assertNotIn("\n", str(caught.exception))
+
+
+class VmsFiles(Folder):
+    def test_the_same_as_the_command_line(self):
+        kernel, initrd = self.path("k"), self.path("i")
+        self.path("escapement.elf")
+        path = self.path("two.vms", "# two\nappend slice=5ms boost=off\ntimeout 7\n\n[alpha]\nk mem=32M  # comment\n"
+                                    " maxrate=3\ninitrd=i\n-- console=ttyS0,115200 mem=x\nquiet\n[b-2]\nk\n")
+        args = arguments.parse([path, "--timeout", "9"], self.directory + "/escapement.elf")
+        same = arguments.parse(["--append", "slice=5ms boost=off", "--vm",
+                                f"alpha {kernel} mem=32M maxrate=3 initrd={initrd} -- console=ttyS0,115200 mem=x quiet",
+                                "--vm", f"b-2 {kernel}"], self.directory + "/escapement.elf")
+        self.assertEqual((args.modules, args.append, args.megabytes), (same.modules, same.append, same.megabytes))
+        self.assertEqual(args.timeout, 9)  # the command line overrules
+
+    def test_the_kernels_own_table(self):
+        settings = vmsfile.known_settings()
+        self.assertEqual(settings["mem="], "mem= takes a size from 2M to 1024G, a multiple of 4K")
+        self.assertIn("on-reset=", settings)
+        self.assertNotIn("slice=", settings)
+
+    def test_wrong_lines(self):
+        self.path("k")
+        for text, message in (
+                ("[a]\nk\nmemm=3M\n", "FILE:3: unknown setting 'memm=3M' (did you mean mem=?)"),
+                ("[a]\nk\n[b]\nnone\n", "FILE:4: no such file: "),
+                ("[a]\nk initrd=none\n", "FILE:2: no such file: "),
+                ("[a]\nk\n\n[a]\nk\n", "FILE:4: a second [a]; the first is in line 1"),
+                ("[a b]\nk\n", "FILE:1: no name of a VM: [a b]"),
+                ("[a]\n[b]\nk\n", "FILE:1: [a] has no image"),
+                ("[a]\n-- words\n", "FILE:2: [a] has no image before '--'"),
+                ("[a]\nk mem=1M mem=2M\n", "FILE:2: mem= is given twice"),
+                ("[a]\nk mem=\n", "FILE:2: 'mem=' has no value"),
+                ("apend x\n[a]\nk\n", "FILE:1: unknown option 'apend' (did you mean append?)"),
+                ("append\n[a]\nk\n", "FILE:1: append has no value"),
+                ("stop now\n[a]\nk\n", "FILE:1: stop takes no value"),
+                ("# nothing\n", "FILE: no VM")):
+            self.wrong(vmsfile.arguments, text, message)
+
+    def test_no_text(self):
+        path = self.path("f.vms")
+        with open(path, "wb") as file:
+            file.write(b"\xff\xfe\0")
+        self.assertRaises(Unusable, vmsfile.arguments, path)
+        self.assertRaises(Unusable, vmsfile.arguments, path + ".none")
+
+    def test_grub(self):
+        self.path("k")
+        self.path("i x")
+        self.path("escapement.elf")
+        args = arguments.parse(["--append", "slice=1ms", "--vm", f"a {self.directory}/k mem=8M -- a;b console=ttyS0"],
+                               self.directory + "/escapement.elf")
+        self.assertEqual(grubentry.entry(args), "menuentry 'Escapement: a' {\n    multiboot2 /boot/escapement.elf slice=1ms\n"
+                                                "    module2 /boot/k vm=a mem=8M -- 'a;b' console=ttyS0\n}\n")
+
+
+class Suites(Folder):
+    CASES = ("timeout 60\n[good]\nvm t k mem=64M -- a\nexpect all passed\nfail-on PANIC\n\n"
+             "[two]\nstatus 1\nstop\n[slow]\nvm x\n[broken]\nvm y\n")
+    # In the place of tools/run: what it was given, then a status by the case.
+    FAKE = ("import sys\nprint('args', sys.argv[1:])\nprint('\\x1b[2Jodd\\x00', sys.argv[-1])\n"
+            "last = sys.argv[-1]\nprint('tools/run: because', file=sys.stderr)\n"
+            "sys.exit({'--fail-on=PANIC': 0, '--stop': 1, '--vm=x': 124, '--vm=y': 2}[last])\n")
+
+    def test_reading(self):
+        cases = suite.read(self.path("c", self.CASES))
+        self.assertEqual([(c.name, c.expected) for c in cases], [("good", 0), ("two", 1), ("slow", 0), ("broken", 0)])
+        self.assertEqual(cases[0].arguments, ["--timeout=60", "--vm=t k mem=64M -- a", "--expect=all passed",
+                                              "--fail-on=PANIC"])
+        self.assertEqual(cases[1].arguments, ["--timeout=60", "--stop"])
+
+    def test_wrong_lines(self):
+        for text, message in (("[a]\nexpct x\n", "FILE:2: unknown option 'expct' (did you mean expect?)"),
+                              ("[a]\nexpect\n", "FILE:2: expect has no value"),
+                              ("[a]\nstatus bad\n", "FILE:2: status is a number"),
+                              ("[a]\n[a]\n", "FILE:2: a second [a]"), ("[a/b]\n", "FILE:1: no name of a case"),
+                              ("[a]\njunit x\n", "FILE:2: unknown option 'junit'"), ("", "FILE: no case")):
+            self.wrong(suite.read, text, message)
+
+    def run_suite(self, *more):
+        cases = self.path("c.cases", self.CASES)
+        keep = os.path.join(self.directory, "failed")
+        args = arguments.parse(["--cases", cases, "--keep", keep, *more], "none")
+        with contextlib.redirect_stdout(io.StringIO()) as said:
+            status = suite.run(args, self.path("fake", self.FAKE, stat.S_IRWXU))
+        return status, said.getvalue(), keep
+
+    def test_results(self):
+        status, said, keep = self.run_suite()
+        self.assertEqual(status, process.UNUSABLE)  # one of them is no test at all
+        self.assertRegex(said, r"(?s)PASS  good .*PASS  two .*FAIL  slow .*: because \(log: .*slow\.log\)\nERROR broken .*"
+                               r"2 passed, 2 failed\n$")
+        self.assertEqual(sorted(os.listdir(keep)), ["broken.log", "slow.log"])
+        self.assertEqual(self.run_suite("--only", "^slow")[0], process.FAILED)
+        self.assertEqual(self.run_suite("--only", "good|two")[0], process.OK)
+        self.assertEqual(self.run_suite("--only", "nothing")[0], process.FAILED)
+
+    def test_tap(self):
+        lines = self.run_suite("--tap")[1].splitlines()
+        self.assertEqual(lines[:4], ["TAP version 13", "1..4", "ok 1 - good", "ok 2 - two"])
+        self.assertIn("not ok 3 - slow", lines)
+        self.assertIn("  message: 'because'", lines)
+
+    def test_junit(self):
+        path = os.path.join(self.directory, "out/j.xml")
+        self.run_suite("--junit", path)
+        top = ElementTree.parse(path).getroot()[0]
+        self.assertEqual([top.get(k) for k in ("name", "tests", "failures", "errors")], ["c.cases", "4", "1", "1"])
+        slow = top[2]
+        self.assertEqual((slow.get("name"), slow.find("failure").get("message")), ("slow", "because"))
+        self.assertIn("odd", slow.find("system-out").text)
+        self.assertIsNone(top[0].find("failure"))
+        self.assertEqual(top[3].find("error").get("message"), "because")
+
+    def test_a_pass_that_was_not_to_be(self):
+        result = report.Result("x", 0, 1, 0.0)
+        self.assertFalse(result.passed)
+        self.assertEqual(result.why(), "ended with 0, not 1")
+
+
+class Ports(unittest.TestCase):
+    def test_keyboard(self):
+        read, write = os.pipe()
+        keys = keyboard.Keyboard(write)
+        keys.send(b"one")
+        keys.send(b"two" * 100000)  # more than a pipe holds: the sender does not wait
+        got = b""
+        while len(got) < 300003:
+            got += os.read(read, 65536)
+        self.assertEqual(got, b"one" + b"two" * 100000)
+        os.close(read)
+        os.close(write)
+
+    def test_terminal_both_ways(self):
+        port = process.Terminal()
+        far = os.open(port.path, os.O_RDWR | os.O_NOCTTY)
+        os.write(far, b"a\r\nb\x00\x03")
+        self.assertEqual(port.read(), b"a\r\nb\x00\x03")
+        os.write(port.descriptor, b"\x01\x03\r")
+        self.assertEqual(os.read(far, 10), b"\x01\x03\r")
+        for descriptor in (far, port.far, port.descriptor):
+            os.close(descriptor)
+
+    def test_who_is_there(self):
+        args = arguments.parse(["--interactive", "--empty", "--kernel", __file__], None)
+        self.assertTrue(args.attendant.interactive and args.attendant.types)
+        self.assertEqual(args.timeout, float("inf"))
+        args = arguments.parse(["--expect", "x", "--send", "y", "--empty", "--kernel", __file__], None)
+        self.assertEqual([(s.kind, s.text) for s in args.attendant.script.steps], [("expect", "x"), ("send", "y")])
+        self.assertEqual((args.attendant.interactive, args.timeout), (False, 120))
+
+
+class Persons(Folder):
+    def drive(self, shell, scene, timeout=10):
+        log = os.path.join(self.directory, "log")
+        return person.drive(["/bin/sh", "-c", shell], scene, log, timeout)
+
+    def test_types_and_sees(self):
+        def scene(p):
+            p.expect("name")
+            p.type("you\n")
+            self.assertEqual(p.expect("hello (.*)")[1], "you")
+
+        self.assertEqual(self.drive("echo name; read n; echo hello $n; exit 3", scene), (3, None))
+
+    def test_complains(self):
+        start = time.monotonic()
+        self.assertEqual(self.drive("echo x; sleep 20", lambda p: p.expect("y"), 0.5), (None, "the time is up, without /y/"))
+        self.assertEqual(self.drive("echo x", lambda p: p.expect("y")), (None, "the run has ended without /y/"))
+        status, complaint = self.drive("sleep 20", lambda p: self.fail(""))
+        self.assertEqual((status, complaint is not None), (None, True))
+        self.assertLess(time.monotonic() - start, 8)
+
+
+class Command(Folder):
+    def test_says_it_in_one_line(self):
+        for argv in ([self.path("x.vms", "[a]\nnone\n")], ["--cases", self.path("c", "[a]\nexpct x\n")]):
+            done = subprocess.run([os.path.join(ROOT, "tools/run"), *argv], capture_output=True, text=True, check=False)
+            self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), argv)
+
+
+if __name__ == "__main__":
+    unittest.main()

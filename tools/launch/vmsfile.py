@@ -1,0 +1,160 @@
+"""FILE.vms: a machine and its VMs, one a section, in the words of the command line.
+
+    # options of tools/run first, one a line, without the dashes
+    append slice=5ms
+    timeout 60
+
+    [alpha]
+    vmlinuz mem=192M        # the image first, then settings, over as many lines as you like
+    initrd=initrd.img
+    -- console=ttyS0,115200 quiet
+
+Files are sought beside FILE.vms. Everything wrong is an error with its line number."""
+import difflib
+import os
+import re
+
+from launch.unusable import Unusable
+
+SECTION = re.compile(r"\[([A-Za-z0-9_-]{1,16})\]$")
+OPTIONS = ("on", "realtime", "cpus", "cpu", "memory", "timeout", "serial", "append", "kernel", "interactive", "virtual-time",
+           "expect", "send", "fail-on", "stop", "junit", "tap", "boot", "firmware")
+FLAGS = ("realtime", "interactive", "virtual-time", "stop", "tap")
+FILES = ("serial", "kernel", "junit")
+PARTS = ("initrd", "module")
+# The words that a VM takes: the kernel's own table is what counts.
+TABLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../vmm/settings.c")
+
+
+def known_settings():
+    """{name with its '=': what it takes}; empty where the kernel's source is not there."""
+    try:
+        with open(TABLE, encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return {}
+    table = text[text.find("vm_settings[VM_SETTINGS]"):]
+    return dict(re.findall(r'\{"([a-z0-9-]+=?)",\s*"([^"]*)"', table))
+
+
+def meant(word, names):
+    near = difflib.get_close_matches(word, names, 1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def printable(text):
+    """A line of a serial log for a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in text)[:100]
+
+
+class File:
+    """One file while it is read: turns lines into arguments."""
+
+    def __init__(self, path):
+        self.path = path
+        self.folder = os.path.dirname(path)
+        self.settings = known_settings()
+        self.result = []
+        self.vms = {}        # name: line of its section
+        self.name = None     # the section's
+        self.words = []
+        self.given = set()
+        self.tail = False    # behind "--": the guest's own words
+
+    def wrong(self, number, message):
+        raise Unusable(f"{self.path}:{number}: {message}")
+
+    def beside(self, path):
+        return os.path.join(self.folder, path)
+
+    def end_section(self):
+        if self.name is None:
+            return
+        if not self.words:
+            self.wrong(self.vms[self.name], f"[{self.name}] has no image")
+        self.result += ["--vm", " ".join([self.name, *self.words])]
+
+    def begin_section(self, number, name):
+        self.end_section()
+        if name in self.vms:
+            self.wrong(number, f"a second [{name}]; the first is in line {self.vms[name]}")
+        self.vms[name] = number
+        self.name, self.words, self.given, self.tail = name, [], set(), False
+
+    def file(self, number, path):
+        path = self.beside(path)
+        if not os.path.isfile(path):
+            self.wrong(number, f"no such file: {path}")
+        if re.search(r"\s", path):
+            self.wrong(number, f"a blank in a file's name cannot be passed on: {path}")
+        return path
+
+    def setting(self, number, word):
+        """One word before the '--', checked."""
+        if not self.words:
+            return self.file(number, word)
+        name, equals, value = word.partition("=")
+        if equals and name in PARTS:
+            return f"{name}={self.file(number, value)}"
+        if self.settings and name + equals not in self.settings:
+            self.wrong(number, f"unknown setting '{word}'" + meant(name + "=", self.settings))
+        if name in self.given:
+            self.wrong(number, f"{name}= is given twice")
+        self.given.add(name)
+        if equals and not value:
+            self.wrong(number, f"'{word}' has no value ({self.settings.get(word, word)})")
+        return word
+
+    def vm_line(self, number, words):
+        for word in words:
+            if self.tail:
+                self.words.append(word)
+            elif word == "--":
+                if not self.words:
+                    self.wrong(number, f"[{self.name}] has no image before '--'")
+                self.tail = True
+                self.words.append(word)
+            else:
+                self.words.append(self.setting(number, word))
+
+    def option_line(self, number, line):
+        name, _, value = line.partition(" ")
+        value = value.strip()
+        if name not in OPTIONS:
+            self.wrong(number, f"unknown option '{name}'" + meant(name, OPTIONS))
+        if (name in FLAGS) == bool(value):
+            self.wrong(number, f"{name} takes no value" if value else f"{name} has no value")
+        if name in FILES:
+            value = self.beside(value)
+        self.result += [f"--{name}"] if name in FLAGS else [f"--{name}={value}"]
+
+    def line(self, number, text):
+        text = re.sub(r"(^|\s)#.*", "", text).strip()
+        section = SECTION.match(text)
+        if section:
+            self.begin_section(number, section[1])
+        elif text.startswith("["):
+            self.wrong(number, f"no name of a VM: {text} (1 to 16 letters, digits, '-' and '_')")
+        elif text and self.name is None:
+            self.option_line(number, text)
+        elif text:
+            self.vm_line(number, text.split())
+
+
+def lines_of(path):
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unusable(f"{path}: {getattr(error, 'strerror', None) or 'no text'}") from error
+
+
+def arguments(path):
+    """What the command line would be. Raises Unusable, with the line."""
+    file = File(path)
+    for number, text in enumerate(lines_of(path), 1):
+        file.line(number, text)
+    file.end_section()
+    if not file.vms:
+        raise Unusable(f"{path}: no VM: a section [NAME] for each")
+    return file.result
