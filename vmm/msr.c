@@ -327,6 +327,8 @@ static bool write_mtrr(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
 }
 
 static const struct msr msrs[] = {
+    /* Searched from here: the one that guests write at each tick comes first. */
+    {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_deadline, write_deadline, 0},
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc, 0},
     {MSR_KVM_WALL_CLOCK_OLD, MSR_KVM_SYSTEM_TIME_OLD, read_pvclock, write_pvclock, 0},
     {MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_constant, NULL, 0},
@@ -348,7 +350,6 @@ static const struct msr msrs[] = {
     {MSR_MTRR_FIX_4K, MSR_MTRR_FIX_4K + 7, read_memory, write_mtrr, 0},
     {MSR_PAT, MSR_PAT, read_reg, write_pat, REG_PAT},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_memory, write_mtrr, 0},
-    {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_deadline, write_deadline, 0},
     {MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, read_pvclock, write_pvclock, 0},
     {MSR_EFER, MSR_EFER, read_reg, write_efer, REG_EFER},
     {MSR_STAR, MSR_STAR, read_reg, write_reg, REG_STAR},
