@@ -57,6 +57,8 @@ struct vm_config {
         uint8_t hyst; /* 0: 5c, 1: rtc, 2: artp */
         bool strict;  /* time=strict: every RDTSC exits */
     } time;
+    bool pvclock;         /* pvclock=on|off: KVM's clock (vmm/pvclock.h) */
+    bool tsc_deadline;    /* tsc-deadline=on|off: that mode of the LAPIC timers */
     bool trace_exits;     /* trace=exits */
     bool count_exits;     /* stats=exits */
     const uint8_t *image; /* the kernel */

@@ -5,8 +5,8 @@
 #include "vmm/string.h"
 #include "vmm/vm.h"
 
-/* What is hidden, and why: VMX, SVM (no nesting); MONITOR (MWAIT would hold the processor); x2APIC,
- * TSC-deadline, PCID and INVPCID (not there yet); performance counters, debug store, tracing (leaves 0Ah,
+/* What is hidden, and why: VMX, SVM (no nesting); MONITOR (MWAIT would hold the processor); x2APIC, PCID and
+ * INVPCID (not there yet); performance counters, debug store, tracing (leaves 0Ah,
  * 14h: host state); power and thermal leaves; the host's 15H and 16H (an emulator's name a frequency that is
  * not the real one: ours tell the measured one); SGX, TSX, memory protection keys, CET, speculation control,
  * RDPID (state or MSRs that nothing switches); states beyond AVX in XCR0, and XSAVES. SDM vol. 2, CPUID; APM
@@ -15,6 +15,8 @@
 #define LEAF_TSC        0x15u
 #define LEAF_FREQUENCY  0x16u
 #define LEAF_HYPERVISOR 0x40000000u
+#define LEAF_KVM        0x40000001u
+#define LEAF_OWN        0x40000100u /* guests look at each 100h up to 40010000h */
 #define LEAF_EXTENDED   0x80000000u
 #define MAX_BASIC       0x0du
 #define MAX_BASIC_INTEL 0x16u
@@ -25,6 +27,7 @@
 #define XCR0_OFFERED 7u /* x87, SSE, AVX */
 
 #define LEAF1_HYPERVISOR     (1u << 31)
+#define LEAF1_TSC_DEADLINE   (1u << 24)
 #define LEAF1_OSXSAVE        (1u << 27)
 #define LEAF1_HTT            (1u << 28)
 #define LEAF6_ARAT           (1u << 2)
@@ -47,6 +50,15 @@
 #define LEAF81_EDX 0xedd3fbffu
 /* XSAVEOPT, XGETBV with ECX=1 */
 #define LEAF_D1_EAX 0x00000005u
+
+/* Leaf 40000001h. The old and the new numbers of the clock's registers; no delay is needed between accesses
+ * to a port; one line for all processors (vmm/pvclock.h). */
+#define KVM_CLOCKSOURCE        (1u << 0)
+#define KVM_NOP_IO_DELAY       (1u << 1)
+#define KVM_CLOCKSOURCE2       (1u << 3)
+#define KVM_CLOCKSOURCE_STABLE (1u << 24)
+
+#define OWN_SIGNATURE "EscapementVM"
 
 struct rule {
     uint32_t leaf, sub;
@@ -120,6 +132,8 @@ static void features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
     (void)sub;
     out[CPUID_EBX] = (out[CPUID_EBX] & 0xff00) | (1u << id_bits(vm)) << 16 | vcpu->id << 24;
     out[CPUID_ECX] |= LEAF1_HYPERVISOR;
+    if (vcpu->lapic.tsc_deadline) /* emulated, so it is there whatever the host has */
+        out[CPUID_ECX] |= LEAF1_TSC_DEADLINE;
     if ((out[CPUID_ECX] & CPUID_1_ECX_XSAVE) && (hv->get_reg(vcpu, REG_CR4) & CR4_OSXSAVE))
         out[CPUID_ECX] |= LEAF1_OSXSAVE;
     if (vm->nvcpus > 1)
@@ -210,12 +224,35 @@ static void xsave_component(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
         memset(out, 0, 4 * sizeof(out[0]));
 }
 
+static void signature(uint32_t out[4], uint32_t last_leaf, const char *name)
+{
+    out[CPUID_EAX] = last_leaf;
+    memcpy(&out[CPUID_EBX], name, 12);
+}
+
+/* With its clock the VM is KVM's to a guest; what we are then stands at LEAF_OWN. */
 static void hypervisor(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
-    (void)vcpu;
     (void)sub;
-    out[CPUID_EAX] = LEAF_HYPERVISOR; /* no further leaf */
-    memcpy(&out[CPUID_EBX], "EscapementVM", 12);
+    if (pvclock_offered(vcpu->vm))
+        signature(out, LEAF_KVM, "KVMKVMKVM\0\0");
+    else
+        signature(out, LEAF_HYPERVISOR, OWN_SIGNATURE);
+}
+
+/* Linux, Documentation/virt/kvm/x86/cpuid.rst: what is there, no more. */
+static void kvm_features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
+{
+    (void)sub;
+    if (pvclock_offered(vcpu->vm))
+        out[CPUID_EAX] = KVM_CLOCKSOURCE | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2 | KVM_CLOCKSOURCE_STABLE;
+}
+
+static void own_signature(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
+{
+    (void)sub;
+    if (pvclock_offered(vcpu->vm))
+        signature(out, LEAF_OWN, OWN_SIGNATURE);
 }
 
 /* Apparent time has one frequency for ever. */
@@ -249,6 +286,8 @@ static const struct rule rules[] = {
     {LEAF_TSC, ANY_SUB, {0, 0, 0, 0}, tsc_leaf, false},
     {LEAF_FREQUENCY, ANY_SUB, {0, 0, 0, 0}, frequency_leaf, false},
     {LEAF_HYPERVISOR, ANY_SUB, {0, 0, 0, 0}, hypervisor, false},
+    {LEAF_KVM, ANY_SUB, {0, 0, 0, 0}, kvm_features, false},
+    {LEAF_OWN, ANY_SUB, {0, 0, 0, 0}, own_signature, false},
     {LEAF_EXTENDED, ANY_SUB, {ALL, ALL, ALL, ALL}, max_extended, false},
     {0x80000001, ANY_SUB, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, extended_features, true},
     {0x80000002, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},

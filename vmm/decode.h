@@ -44,6 +44,7 @@ enum insn_op {
     OP_RDMSR,
     OP_WRMSR,
     OP_XSETBV,
+    OP_VMMCALL,
     OP_INVD,
     OP_WBINVD,
     OP_CLTS,

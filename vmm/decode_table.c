@@ -107,6 +107,7 @@ const struct opcode decode_groups[GROUPS][8] = {
     [GROUP_5] = {[0] = {.form = FORM_RM, .op = OP_INC, .lockable = true},
                  [1] = {.form = FORM_RM, .op = OP_DEC, .lockable = true}},
     [GROUP_7] = {[2] = {.form = FORM_PLAIN_1, .op = OP_XSETBV},
+                 [3] = {.form = FORM_PLAIN_1, .op = OP_VMMCALL},
                  [4] = {.form = FORM_MSW_STORE, .op = OP_SMSW},
                  [6] = {.form = FORM_MSW_LOAD, .op = OP_LMSW},
                  [7] = {.form = FORM_PLAIN_1, .op = OP_RDTSCP}},

@@ -10,6 +10,10 @@
 #include "vmm/msr.h"
 #include "vmm/string_io.h"
 #include "vmm/vm.h"
+#include "vmm/walk.h"
+
+#define KVM_EPERM  1u
+#define KVM_ENOSYS 1000u
 
 typedef void (*exit_fn)(struct vcpu *vcpu, const struct exit_record *exit);
 
@@ -160,6 +164,20 @@ static void exit_wrmsr(struct vcpu *vcpu, const struct exit_record *exit)
         vcpu_inject_gp(vcpu);
 }
 
+/* There are no hypercalls. A guest that was told of KVM's CPUID leaves may try those of KVM, and hears so in
+ * RAX as from KVM (hypercalls.rst, kvm_para.h); any other has no such instruction. */
+static void exit_hypercall(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    uint64_t answer = vcpu_cpl(vcpu) == 0 ? KVM_ENOSYS : KVM_EPERM;
+
+    if (!pvclock_offered(vcpu->vm)) {
+        vcpu_inject_ud(vcpu);
+        return;
+    }
+    vcpu->regs.gpr[GPR_RAX] = guest_mode(vcpu) == 64 ? 0 - answer : (uint32_t)(0 - answer);
+    vcpu_skip(vcpu, exit->insn_len);
+}
+
 static void exit_xsetbv(struct vcpu *vcpu, const struct exit_record *exit)
 {
     cr_xsetbv(vcpu, exit->insn_len);
@@ -229,7 +247,7 @@ static const struct exit_desc {
     [EXIT_MONITOR] = {"monitor", exit_undefined, NO_INSN, false}, /* CPUID does not offer it */
     [EXIT_MWAIT] = {"mwait", exit_undefined, NO_INSN, false},
     [EXIT_DESCRIPTOR] = {"descriptor", exit_unexpected, NO_INSN, false},
-    [EXIT_HYPERCALL] = {"hypercall", exit_undefined, NO_INSN, false},
+    [EXIT_HYPERCALL] = {"hypercall", exit_hypercall, OP_VMMCALL, false},
     [EXIT_VIRT_INSN] = {"virt-insn", exit_undefined, NO_INSN, false},
     [EXIT_ENTRY_FAILED] = {"entry-failed", exit_entry_failed, NO_INSN, false},
     [EXIT_UNEXPECTED] = {"unexpected", exit_unexpected, NO_INSN, false},

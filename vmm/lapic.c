@@ -49,11 +49,13 @@ static bool timer_waiting(void *ctx, uint8_t vector)
 
 static const struct lapic_timer_ops timer_ops = {.fire = timer_fire, .waiting = timer_waiting};
 
-void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc)
+void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc,
+                bool tsc_deadline)
 {
     memset(l, 0, sizeof *l);
     l->id = (uint8_t)vcpu_index;
     l->bsp = vcpu_index == 0;
+    l->tsc_deadline = tsc_deadline;
     lapic_timer_init(&l->timer, time, lapic_timer_hz(vtime_hz(time)), tsc, &timer_ops, l, vcpu_index);
     lapic_reset(l);
 }

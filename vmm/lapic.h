@@ -2,7 +2,7 @@
  *
  * It acts on itself only. What a register write asks of others (the EOI broadcast to the IOAPIC, an
  * interprocessor interrupt) comes back as a value, struct lapic_effect, and vmm/apic_bus.c carries it out. No
- * x2APIC (CPUID hides it), no TSC-deadline mode (hidden too), no CMCI entry, no directed EOI. The caller
+ * x2APIC (CPUID hides it), no CMCI entry, no directed EOI. The caller
  * holds the VM; vm->time has been advanced. */
 #ifndef VMM_LAPIC_H
 #define VMM_LAPIC_H
@@ -91,6 +91,7 @@ struct lapic_vectors {
 struct lapic {
     uint64_t apic_base; /* IA32_APIC_BASE */
     bool bsp;
+    bool tsc_deadline; /* its timer has this mode */
     uint8_t id;
     uint8_t tpr;
     uint8_t ldr; /* logical id, bits 31:24 of the register */
@@ -123,8 +124,10 @@ struct lapic_effect {
 };
 
 /* Once for each vCPU, when vm->time is there: attaches the timer and resets. vcpu_index is the vCPU's id and
- * its APIC id; 0 is the bootstrap processor. */
-void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc);
+ * its APIC id; 0 is the bootstrap processor. tsc_deadline: the timer has that mode (CPUID.1:ECX bit 24 says
+ * so). */
+void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc,
+                bool tsc_deadline);
 /* Power-on or RESET: everything, IA32_APIC_BASE too. */
 void lapic_reset(struct lapic *l);
 /* INIT: as RESET, but the APIC id and IA32_APIC_BASE stay (SDM vol. 3, 10.4.7.3). */

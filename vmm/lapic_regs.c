@@ -17,10 +17,9 @@ static const struct lvt_desc {
     uint32_t reg;
     uint32_t writable;
 } lvt_desc[LVTS] = {
-    [LVT_TIMER] = {LAPIC_LVT_TIMER, 0x000300ff}, /* bit 18, TSC-deadline, is not there */
-    [LVT_THERMAL] = {LAPIC_LVT_THERMAL, 0x000107ff}, [LVT_PMC] = {LAPIC_LVT_PMC, 0x000107ff},
-    [LVT_LINT0] = {LAPIC_LVT_LINT0, 0x0001a7ff},     [LVT_LINT1] = {LAPIC_LVT_LINT1, 0x0001a7ff},
-    [LVT_ERROR] = {LAPIC_LVT_ERROR, 0x000100ff},
+    [LVT_TIMER] = {LAPIC_LVT_TIMER, 0x000700ff}, [LVT_THERMAL] = {LAPIC_LVT_THERMAL, 0x000107ff},
+    [LVT_PMC] = {LAPIC_LVT_PMC, 0x000107ff},     [LVT_LINT0] = {LAPIC_LVT_LINT0, 0x0001a7ff},
+    [LVT_LINT1] = {LAPIC_LVT_LINT1, 0x0001a7ff}, [LVT_ERROR] = {LAPIC_LVT_ERROR, 0x000100ff},
 };
 
 /* Index of the LVT entry at a register offset, LVTS if there is none. */
@@ -92,6 +91,8 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
 static void write_lvt(struct lapic *l, unsigned int i, uint32_t value)
 {
     uint32_t lvt = value & lvt_desc[i].writable;
+    if (i == LVT_TIMER && !l->tsc_deadline)
+        lvt &= ~LAPIC_TIMER_LVT_DEADLINE;
     if (!(l->svr & SVR_ENABLE))
         lvt |= LVT_MASKED;
     /* Remote IRR is the APIC's own; it means nothing for an edge. */

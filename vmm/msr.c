@@ -31,6 +31,7 @@
 #define MSR_MTRR_FIX_4K     0x268u
 #define MSR_PAT             0x277u
 #define MSR_MTRR_DEF_TYPE   0x2ffu
+#define MSR_TSC_DEADLINE    0x6e0u
 #define MSR_EFER            0xc0000080u
 #define MSR_STAR            0xc0000081u
 #define MSR_LSTAR           0xc0000082u
@@ -159,7 +160,38 @@ static bool write_tsc(struct vcpu *vcpu, const struct msr *msr, uint32_t index, 
     else
         tsc_set_adjust(&vcpu->tsc, value);
     lapic_timer_tsc_moved(&vcpu->lapic.timer);
+    pvclock_rewrite(vcpu->vm);
     return true;
+}
+
+/* SDM vol. 3, 10.5.4.1. */
+static bool read_deadline(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value)
+{
+    (void)msr;
+    (void)index;
+    *value = lapic_timer_deadline(&vcpu->lapic.timer);
+    return vcpu->lapic.tsc_deadline;
+}
+
+static bool write_deadline(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
+{
+    (void)msr;
+    (void)index;
+    if (vcpu->lapic.tsc_deadline)
+        lapic_timer_set_deadline(&vcpu->lapic.timer, value);
+    return vcpu->lapic.tsc_deadline;
+}
+
+static bool read_pvclock(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value)
+{
+    (void)msr;
+    return pvclock_msr_read(vcpu, index, value);
+}
+
+static bool write_pvclock(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
+{
+    (void)msr;
+    return pvclock_msr_write(vcpu, index, value);
 }
 
 static bool read_apic_base(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value)
@@ -295,7 +327,10 @@ static bool write_mtrr(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
 }
 
 static const struct msr msrs[] = {
+    /* Searched from here: the one that guests write at each tick comes first. */
+    {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_deadline, write_deadline, 0},
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc, 0},
+    {MSR_KVM_WALL_CLOCK_OLD, MSR_KVM_SYSTEM_TIME_OLD, read_pvclock, write_pvclock, 0},
     {MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_constant, NULL, 0},
     {MSR_APIC_BASE, MSR_APIC_BASE, read_apic_base, write_apic_base, 0},
     {MSR_TSC_ADJUST, MSR_TSC_ADJUST, read_tsc, write_tsc, 0},
@@ -315,6 +350,7 @@ static const struct msr msrs[] = {
     {MSR_MTRR_FIX_4K, MSR_MTRR_FIX_4K + 7, read_memory, write_mtrr, 0},
     {MSR_PAT, MSR_PAT, read_reg, write_pat, REG_PAT},
     {MSR_MTRR_DEF_TYPE, MSR_MTRR_DEF_TYPE, read_memory, write_mtrr, 0},
+    {MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, read_pvclock, write_pvclock, 0},
     {MSR_EFER, MSR_EFER, read_reg, write_efer, REG_EFER},
     {MSR_STAR, MSR_STAR, read_reg, write_reg, REG_STAR},
     {MSR_LSTAR, MSR_LSTAR, read_reg, write_reg_canonical, REG_LSTAR},
@@ -345,6 +381,7 @@ void msr_reset(struct vcpu *vcpu)
 {
     struct msr_state *s = &vcpu->msr;
 
+    pvclock_reset(vcpu);
     *s = (struct msr_state){.unknown_reads = s->unknown_reads, .unknown_writes = s->unknown_writes};
     s->misc_enable = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
     s->mtrr_def_type = MTRR_DEF_E | MTRR_DEF_FE | MTRR_TYPE_WB;

@@ -77,6 +77,11 @@ static void claim_mmio(struct vm *vm)
                                                      .name = "lapic"});
 }
 
+uint64_t platform_rtc_base(const struct vm *vm)
+{
+    return vm->config.rtc_host ? host_boot_seconds() : vm->config.rtc_seconds;
+}
+
 /* The controllers come before the devices: a device may drive its line as soon as it is there. */
 void platform_init(struct vm *vm)
 {
@@ -85,11 +90,11 @@ void platform_init(struct vm *vm)
     bus_init(&vm->bus);
     firmware_pic(&p->pic);
     for (unsigned int i = 0; i < vm->nvcpus; i++)
-        lapic_init(&vm->vcpus[i]->lapic, vm->vcpus[i]->id, &vm->time, &vm->vcpus[i]->tsc);
+        lapic_init(&vm->vcpus[i]->lapic, vm->vcpus[i]->id, &vm->time, &vm->vcpus[i]->tsc,
+                   vm->config.tsc_deadline);
     ioapic_init(&p->ioapic, ioapic_id(vm), platform_send, vm);
     pit_init(&p->pit, &vm->time, platform_replaceable_line(vm, 0));
-    rtc_init(&p->rtc, &vm->time, platform_replaceable_line(vm, IRQ_RTC),
-             vm->config.rtc_host ? host_boot_seconds() : vm->config.rtc_seconds);
+    rtc_init(&p->rtc, &vm->time, platform_replaceable_line(vm, IRQ_RTC), platform_rtc_base(vm));
     rtc_set_memory(&p->rtc, vm->ram.low, vm->ram.high);
     platform_hpet_init(vm);
     acpi_pm_init(&p->acpi_pm, &p->pmtimer, platform_line(vm, IRQ_SCI));
@@ -139,4 +144,5 @@ void platform_poll(struct vm *vm)
         p->wires_changed = false;
         pit_listen(&p->pit);
     }
+    pvclock_poll(vm);
 }

@@ -49,10 +49,14 @@ void platform_init(struct vm *vm);
 /* Power-on state again (a guest's reset). */
 void platform_reset(struct vm *vm);
 
+/* The RTC's date at AT 0, seconds since 1970 (UTC): rtc=. */
+uint64_t platform_rtc_base(const struct vm *vm);
+
 /* WRMSR to IA32_APIC_BASE: the register page moves, disappears or comes back. False: #GP(0), nothing has
  * changed. */
 bool platform_write_apic_base(struct vcpu *vcpu, uint64_t value);
-/* Takes in what has changed outside the guest (room in the console's ring); once per turn of the run loop. */
+/* Takes in what has changed outside the guest (room in the console's ring, time for kvm-clock); once per turn
+ * of the run loop. */
 void platform_poll(struct vm *vm);
 
 /* An ISA interrupt line (0..15) to both the PIC pair and the IOAPIC. Returns as vt_line_ops.raise. */

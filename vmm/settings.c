@@ -215,6 +215,16 @@ static bool parse_hpet(void *target, const char *value)
     return choice(value, "on", "off", &((struct settings_line *)target)->vm->no_hpet);
 }
 
+static bool parse_pvclock(void *target, const char *value)
+{
+    return choice(value, "off", "on", &((struct settings_line *)target)->vm->pvclock);
+}
+
+static bool parse_tsc_deadline(void *target, const char *value)
+{
+    return choice(value, "off", "on", &((struct settings_line *)target)->vm->tsc_deadline);
+}
+
 static bool parse_on_reset(void *target, const char *value)
 {
     bool end;
@@ -286,6 +296,8 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"time=", "time=strict", parse_time},
     {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
     {"hpet=", "hpet=on|off", parse_hpet},
+    {"pvclock=", "pvclock=on|off", parse_pvclock},
+    {"tsc-deadline=", "tsc-deadline=on|off", parse_tsc_deadline},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
     {"stats=", "stats=exits", parse_stats},

@@ -7,7 +7,7 @@
 #include "vmm/words.h"
 
 #define GLOBAL_SETTINGS 3
-#define VM_SETTINGS     19
+#define VM_SETTINGS     21
 
 enum module_role { ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };
 

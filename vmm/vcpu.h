@@ -13,6 +13,7 @@
 #include "vmm/mmio_move.h"
 #include "vmm/host.h"
 #include "vmm/msr.h"
+#include "vmm/pvclock.h"
 #include "vmm/x86.h"
 #include "timers/tsc.h"
 
@@ -70,6 +71,7 @@ struct vcpu {
     struct lapic lapic;
     struct tsc tsc;
     struct msr_state msr; /* MSRs that no hardware register holds */
+    struct pvclock_line pvclock;
     bool nmi_pending;
     bool
         quiet; /* the last exit changed nothing that the run loop decides by: interrupt lines and controllers,

@@ -11,6 +11,7 @@
 #include "vmm/bus.h"
 #include "vmm/config.h"
 #include "vmm/platform.h"
+#include "vmm/pvclock.h"
 #include "vmm/vcpu.h"
 
 #define VM_MAX_VCPUS 8
@@ -44,6 +45,7 @@ struct vm {
     struct deadline deadline; /* its entry among all VMs' (timers/coordinator.h) */
     struct bus bus;
     struct platform platform; /* its devices */
+    struct pvclock pvclock;
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned int nvcpus;
     void *arch;   /* the backend's part: nested page tables, bitmaps */

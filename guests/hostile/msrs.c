@@ -16,6 +16,7 @@ static const struct msr_range {
     {0x800, 0x8FF}, /* x2APIC */
     {0xC80, 0xDFF},
     {0x40000000, 0x4000010F}, /* where hypervisors keep theirs */
+    {0x4B564D00, 0x4B564D0F}, /* KVM's: its clock writes to the guest's memory */
     {0xC0000080, 0xC0000110}, /* EFER, STAR ... TSC_AUX */
     {0xC0010000, 0xC0010140}, /* AMD's: SYSCFG, HWCR, VM_CR, VM_HSAVE_PA */
     {0xFFFFFFF0, 0xFFFFFFFF},

@@ -35,7 +35,7 @@ static void dynamic_bits_of_leaf_1(void **state)
     get(1, 0);
     assert_int_equal(out[CPUID_EAX], 0x000306d4);
     assert_int_equal(out[CPUID_ECX],
-                     0x80000000u | 0x76d83203u); /* all the host has, and the hypervisor bit */
+                     0x81000000u | 0x76d83203u); /* all the host has, the hypervisor bit and TSC-deadline */
     assert_int_equal(out[CPUID_EDX], 0x078bfbff);
     hv->set_reg(vm->vcpus[0], REG_CR4, CR4_OSXSAVE);
     get(1, 0);
@@ -60,7 +60,6 @@ static void what_is_hidden(void **state)
         {1, CPUID_ECX, 15},         /* PDCM */
         {1, CPUID_ECX, 17},         /* PCID */
         {1, CPUID_ECX, 21},         /* x2APIC */
-        {1, CPUID_ECX, 24},         /* TSC-deadline */
         {1, CPUID_EDX, 21},         /* debug store */
         {1, CPUID_EDX, 22},         /* thermal monitor MSRs */
         {7, CPUID_EBX, 2},          /* SGX */
@@ -94,7 +93,7 @@ static void leaves_that_read_as_zeros(void **state)
 {
     static const uint32_t leaves[] = {0x3,        0x5,        0x8,        0x9,        0xa,
                                       0xe,        0x10,       0x12,       0x14,       0x17,
-                                      0x1f,       0x7fffffff, 0x40000001, 0x8000000a, 0x8000001d,
+                                      0x1f,       0x7fffffff, 0x40000002, 0x8000000a, 0x8000001d,
                                       0x8000001e, 0xffffffff, 0xc0000000, 0x20000000};
     const uint32_t zeros[4] = {0};
 
@@ -115,8 +114,8 @@ static void leaves_that_read_as_zeros(void **state)
 static void our_own(void **state)
 {
     (void)state;
-    get(0x40000000, 0);
-    assert_int_equal(out[CPUID_EAX], 0x40000000);
+    get(0x40000100, 0); /* 40000000h: test_pvclock.c */
+    assert_int_equal(out[CPUID_EAX], 0x40000100);
     assert_memory_equal(&out[CPUID_EBX], "EscapementVM", 12);
     get(0x80000007, 0);
     assert_int_equal(out[CPUID_EDX], 0x100); /* invariant TSC, whatever the host */
@@ -137,6 +136,28 @@ static void frequencies(void **state)
     assert_int_equal(out[CPUID_ECX], lapic_timer_hz(hz));
     get(0x16, 0);
     assert_int_equal(out[CPUID_EAX], hz / 1000000);
+}
+
+/* tsc-deadline=off: no bit, no register, no mode (SDM vol. 3, 10.5.4.1). */
+static void without_tsc_deadline(void **state)
+{
+    struct vm_config config = fake_vm_config();
+    struct vm *without;
+    uint64_t value;
+
+    (void)state;
+    config.tsc_deadline = false;
+    without = fake_vm_create(&config);
+    assert_non_null(without);
+    cpuid_read(without->vcpus[0], 1, 0, out);
+    assert_int_equal(out[CPUID_ECX], 0x80000000u | 0x76d83203u);
+    assert_false(msr_read(without->vcpus[0], 0x6e0, &value));
+    assert_false(msr_write(without->vcpus[0], 0x6e0, 1));
+    lapic_write(&without->vcpus[0]->lapic, LAPIC_SVR, 0x1ff);
+    lapic_write(&without->vcpus[0]->lapic, LAPIC_LVT_TIMER, 0x400ec);
+    assert_int_equal(lapic_read(&without->vcpus[0]->lapic, LAPIC_LVT_TIMER), 0xec);
+    void *handle = without;
+    fake_vm_teardown(&handle);
 }
 
 /* SDM vol. 1, 13.2: the sizes follow XCR0. */
@@ -169,7 +190,7 @@ static void without_xsave(void **state)
     assert_int_equal(out[CPUID_EAX], 0);
     hv->set_reg(vm->vcpus[0], REG_CR4, CR4_OSXSAVE);
     get(1, 0);
-    assert_int_equal(out[CPUID_ECX], 0x80802001);
+    assert_int_equal(out[CPUID_ECX], 0x81802001); /* TSC-deadline is emulated, whatever the host has */
 }
 
 static void width_of_addresses(void **state)
@@ -236,11 +257,11 @@ static void the_exit(void **state)
     uint64_t *gpr = vm->vcpus[0]->regs.gpr;
 
     (void)state;
-    gpr[GPR_RAX] = 0xffffffff40000000;
+    gpr[GPR_RAX] = 0xffffffff40000100;
     gpr[GPR_RBX] = gpr[GPR_RCX] = gpr[GPR_RDX] = UINT64_MAX;
     vm->vcpus[0]->regs.rip = 0x1000;
     dispatch_exit(vm->vcpus[0], &exit);
-    assert_int_equal(gpr[GPR_RAX], 0x40000000);
+    assert_int_equal(gpr[GPR_RAX], 0x40000100);
     assert_int_equal(gpr[GPR_RBX] >> 32, 0);
     assert_int_equal(gpr[GPR_RDX] >> 32, 0);
     assert_int_equal(vm->vcpus[0]->regs.rip, 0x1002);
@@ -256,6 +277,7 @@ int main(void)
         TEST(leaves_that_read_as_zeros),
         TEST(frequencies),
         TEST(our_own),
+        TEST(without_tsc_deadline),
         TEST(xsave_area),
         TEST(without_xsave),
         TEST(width_of_addresses),

@@ -321,20 +321,20 @@ static uint32_t next_random(uint64_t *seed)
 #define SLOT  16u
 
 static const char *const mnemonics[INSN_OPS] = {
-    [OP_MOV] = "mov",       [OP_MOVZX] = "movz",  [OP_MOVSX] = "movs",
-    [OP_STOS] = "stos",     [OP_LODS] = "lods",   [OP_MOVS] = "movs",
-    [OP_ADD] = "add",       [OP_OR] = "or",       [OP_ADC] = "adc",
-    [OP_SBB] = "sbb",       [OP_AND] = "and",     [OP_SUB] = "sub",
-    [OP_XOR] = "xor",       [OP_CMP] = "cmp",     [OP_TEST] = "test",
-    [OP_NOT] = "not",       [OP_NEG] = "neg",     [OP_INC] = "inc",
-    [OP_DEC] = "dec",       [OP_XCHG] = "xchg",   [OP_BT] = "bt",
-    [OP_BTS] = "bts",       [OP_BTR] = "btr",     [OP_BTC] = "btc",
-    [OP_INS] = "ins",       [OP_OUTS] = "outs",   [OP_HLT] = "hlt",
-    [OP_CPUID] = "cpuid",   [OP_RDTSC] = "rdtsc", [OP_RDTSCP] = "rdtscp",
-    [OP_RDMSR] = "rdmsr",   [OP_WRMSR] = "wrmsr", [OP_XSETBV] = "xsetbv",
-    [OP_INVD] = "invd",     [OP_WBINVD] = "wb",   /* wbinvd, wbnoinvd */[OP_CLTS] = "clts",
-    [OP_LMSW] = "lmsw",     [OP_SMSW] = "smsw",   [OP_MOV_FROM_CR] = "mov",
-    [OP_MOV_TO_CR] = "mov",
+    [OP_MOV] = "mov",       [OP_MOVZX] = "movz",      [OP_MOVSX] = "movs",
+    [OP_STOS] = "stos",     [OP_LODS] = "lods",       [OP_MOVS] = "movs",
+    [OP_ADD] = "add",       [OP_OR] = "or",           [OP_ADC] = "adc",
+    [OP_SBB] = "sbb",       [OP_AND] = "and",         [OP_SUB] = "sub",
+    [OP_XOR] = "xor",       [OP_CMP] = "cmp",         [OP_TEST] = "test",
+    [OP_NOT] = "not",       [OP_NEG] = "neg",         [OP_INC] = "inc",
+    [OP_DEC] = "dec",       [OP_XCHG] = "xchg",       [OP_BT] = "bt",
+    [OP_BTS] = "bts",       [OP_BTR] = "btr",         [OP_BTC] = "btc",
+    [OP_INS] = "ins",       [OP_OUTS] = "outs",       [OP_HLT] = "hlt",
+    [OP_CPUID] = "cpuid",   [OP_RDTSC] = "rdtsc",     [OP_RDTSCP] = "rdtscp",
+    [OP_RDMSR] = "rdmsr",   [OP_WRMSR] = "wrmsr",     [OP_XSETBV] = "xsetbv",
+    [OP_INVD] = "invd",     [OP_WBINVD] = "wb",       /* wbinvd, wbnoinvd */[OP_CLTS] = "clts",
+    [OP_LMSW] = "lmsw",     [OP_SMSW] = "smsw",       [OP_MOV_FROM_CR] = "mov",
+    [OP_MOV_TO_CR] = "mov", [OP_VMMCALL] = "vmmcall",
 };
 
 /* Prefixes are rare in code and common here. */

@@ -78,6 +78,13 @@ static void xsetbv(void **state)
     assert_int_equal(EXIT_AT(EXIT_XSETBV, "\x0f\x01\xd1"), 3);
 }
 
+static void vmmcall(void **state)
+{
+    (void)state;
+    assert_int_equal(EXIT_AT(EXIT_HYPERCALL, "\x0f\x01\xd9"), 3);
+    assert_int_equal(EXIT_AT(EXIT_HYPERCALL, "\x66\x0f\x01\xd9"), 4);
+}
+
 static void the_cache_follows_the_bytes(void **state)
 {
     (void)state;
@@ -249,6 +256,7 @@ int main(void)
         T(plain_instructions),
         T(prefixes_count),
         T(xsetbv),
+        T(vmmcall),
         T(the_cache_follows_the_bytes),
         T(the_cache_follows_cr3),
         T(at_the_end),

@@ -313,7 +313,7 @@ static void application_processor(void **state)
 {
     (void)state;
     rig_init(&b.rig, HZ);
-    lapic_init(&b.l, 3, &b.rig.time, &b.tsc);
+    lapic_init(&b.l, 3, &b.rig.time, &b.tsc, true);
     assert_int_equal(in(LAPIC_ID), 0x03000000);
     assert_int_equal(b.l.apic_base, 0xfee00800);
     assert_false(lapic_extint_open(&b.l)); /* the INTR pin is the bootstrap processor's */

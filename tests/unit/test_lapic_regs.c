@@ -33,22 +33,14 @@ static void writable_bits(void **state)
     static const struct {
         uint32_t reg, reads;
     } want[] = {
-        {LAPIC_TPR, 0xff},
-        {LAPIC_LDR, 0xff000000},
-        {LAPIC_DFR, 0xffffffff},
-        {LAPIC_LVT_TIMER, 0x300ff},
-        {LAPIC_LVT_THERMAL, 0x107ff},
-        {LAPIC_LVT_PMC, 0x107ff},
-        {LAPIC_LVT_LINT0, 0x1a7ff},
-        {LAPIC_LVT_LINT1, 0x1a7ff},
-        {LAPIC_LVT_ERROR, 0x100ff},
-        {LAPIC_TIMER_ICR, 0xffffffff},
-        {LAPIC_TIMER_DCR, 0xb},
-        {LAPIC_ICR_HIGH, 0xff000000},
-        {LAPIC_SVR, 0x3ff},
-        {LAPIC_ID, 0}, /* read-only */
-        {LAPIC_VER, 0x00050014},
-        {LAPIC_RRD, 0},
+        {LAPIC_TPR, 0xff},          {LAPIC_LDR, 0xff000000},
+        {LAPIC_DFR, 0xffffffff},    {LAPIC_TIMER_ICR, 0xffffffff}, /* while the mode is one that counts */
+        {LAPIC_LVT_TIMER, 0x700ff}, {LAPIC_LVT_THERMAL, 0x107ff},
+        {LAPIC_LVT_PMC, 0x107ff},   {LAPIC_LVT_LINT0, 0x1a7ff},
+        {LAPIC_LVT_LINT1, 0x1a7ff}, {LAPIC_LVT_ERROR, 0x100ff},
+        {LAPIC_TIMER_DCR, 0xb},     {LAPIC_ICR_HIGH, 0xff000000},
+        {LAPIC_SVR, 0x3ff},         {LAPIC_ID, 0}, /* read-only */
+        {LAPIC_VER, 0x00050014},    {LAPIC_RRD, 0},
     };
     for (unsigned int i = 0; i < sizeof want / sizeof want[0]; i++) {
         out(want[i].reg, 0xffffffff);
@@ -194,7 +186,10 @@ static void timer_interrupt(void **state)
     out(LAPIC_TIMER_ICR, 100);
     rig_to(&b.rig, 1100 * BUS_TICK);
     assert_int_equal(in(LAPIC_TIMER_CCR), 50);
-    /* Bit 18, TSC-deadline, is not there. */
+    /* Bit 18, TSC-deadline: there, or not. */
+    out(LAPIC_LVT_TIMER, 0x400ec);
+    assert_int_equal(in(LAPIC_LVT_TIMER), 0x400ec);
+    b.l.tsc_deadline = false;
     out(LAPIC_LVT_TIMER, 0x400ec);
     assert_int_equal(in(LAPIC_LVT_TIMER), 0xec);
 }

@@ -152,6 +152,31 @@ static void time_stamp_counter(void **state)
     refuses(0xc0000103, 1ull << 32);
 }
 
+/* IA32_TSC_DEADLINE: SDM vol. 3, 10.5.4.1. */
+static void tsc_deadline(void **state)
+{
+    bool from_pic;
+
+    (void)state;
+    vm->started = true;
+    vtime_unpause(&vm->time);
+    vtime_vcpu_run(&vm->time, 0);
+    lapic_write(&vcpu->lapic, LAPIC_SVR, 0x1ff);
+    assert_true(msr_write(vcpu, 0x6e0, 500)); /* not in this mode: ignored */
+    assert_int_equal(read(0x6e0), 0);
+    lapic_write(&vcpu->lapic, LAPIC_LVT_TIMER, 0x400ec);
+    assert_int_equal(lapic_read(&vcpu->lapic, LAPIC_LVT_TIMER), 0x400ec);
+    keeps(0x6e0, 7000);
+    assert_int_equal(vtime_deadline(&vm->time), 7000);
+    assert_true(msr_write(vcpu, 0x10, 1000)); /* the TSC moves, and the deadline with it */
+    assert_int_equal(vtime_deadline(&vm->time), 6000);
+    vtime_advance(&vm->time, 5999);
+    assert_int_equal(platform_pending(vcpu, &from_pic), -1);
+    vtime_advance(&vm->time, 6000);
+    assert_int_equal(platform_pending(vcpu, &from_pic), 0xec);
+    assert_int_equal(read(0x6e0), 0);
+}
+
 static void constants_and_firmware(void **state)
 {
     (void)state;
@@ -193,7 +218,7 @@ static void amd_constants(void **state)
 static void unknown_ones(void **state)
 {
     static const uint32_t unknown[] = {0x0,        0x3a,       0x48,       0xc1,      0xce,  0x186,
-                                       0x345,      0x38f,      0x400,      0x480,     0x6e0, 0x802,
+                                       0x345,      0x38f,      0x400,      0x480,     0x6e1, 0x802,
                                        0xc0000085, 0xc0010016, 0xc0010114, 0xffffffff};
     uint64_t value;
 
@@ -271,6 +296,7 @@ int main(void)
         TEST(efer),
         TEST(apic_base),
         TEST(time_stamp_counter),
+        TEST(tsc_deadline),
         TEST(constants_and_firmware),
         TEST(amd_constants),
         TEST(unknown_ones),

@@ -6,8 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SYS_READ          0
 #define SYS_WRITE         1
 #define SYS_OPEN          2
+#define SYS_CLOSE         3
 #define SYS_IOCTL         16
 #define SYS_NANOSLEEP     35
 #define SYS_VFORK         58
@@ -42,14 +44,27 @@ static inline long call(long number, long a, long b, long c, long d)
     return result;
 }
 
-static inline void print(const char *s)
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+
+static inline long length(const char *s)
 {
     long n = 0;
 
     while (s[n] != '\0') {
         n++;
     }
-    call(SYS_WRITE, 1, (long)s, n, 0);
+    return n;
+}
+
+static inline void print(const char *s)
+{
+    call(SYS_WRITE, 1, (long)s, length(s), 0);
 }
 
 /* Milliseconds as seconds with two decimals. */

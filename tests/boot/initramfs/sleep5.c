@@ -9,14 +9,6 @@
 #define WANTED_MS    5000u
 #define TOLERANCE_MS 50u
 
-static uint64_t rdtsc(void)
-{
-    uint32_t low, high;
-
-    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-    return (uint64_t)high << 32 | low;
-}
-
 static void sleep_5(void)
 {
     static const char *const words[] = {"/bin/sleep", "5", (void *)0};

@@ -22,6 +22,8 @@ struct vm_config fake_vm_config(void)
         .mem = FAKE_VM_MEM,
         .cpus = 1,
         .rtc_seconds = 1000000000,
+        .pvclock = true,
+        .tsc_deadline = true,
         .image = boot_sector,
         .image_size = sizeof boot_sector,
         .image_name = "test",
