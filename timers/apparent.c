@@ -46,7 +46,8 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
     if (end.num == 0) {
         return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
     }
-    return t->at_l + vt_mul3_div(passed, distance, end.den, vt_mul(whole, end.den) + end.num, distance);
+    return t->at_l +
+           vt_mul3_div(passed, distance, end.den, vt_plus(vt_mul(whole, end.den), end.num), distance);
 }
 
 /* No timer armed: min(AT_L + C * (RT - RT_L), AT_P + (RT - NRT_P)), rounded down (DESIGN.md 2.4). */
@@ -59,7 +60,7 @@ static at_t at_without_event(const struct vtime *t, rt_t rt)
     if (behind <= 0) {
         return t->at_l;
     }
-    if (fast >= vt_mul((uint64_t)behind, t->c.den)) {
+    if (vt_le(vt_mul((uint64_t)behind, t->c.den), fast)) {
         return t->at_l + (uint64_t)behind;
     }
     return t->at_l + vt_div(fast, t->c.den, &rem);

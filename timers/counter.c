@@ -36,10 +36,10 @@ uint64_t counter_ticks(const struct counter *c, at_t at)
  * event up as well. */
 static at_t round_up(const struct counter *c, uint64_t tick, uint64_t *phase)
 {
-    vt_u128 n = vt_mul(tick, c->den) + (c->num - 1);
+    vt_u128 n = vt_plus(vt_mul(tick, c->den), c->num - 1);
 
     *phase = 0;
-    if ((uint64_t)(n >> 64) >= c->num)
+    if (vt_high(n) >= c->num)
         return AT_NEVER;
     return vt_div(n, c->num, phase);
 }
@@ -71,8 +71,8 @@ bool counter_every(const struct counter *c, uint64_t tick, uint64_t period, stru
 
     s->first = round_up(c, tick, &s->phase);
     s->period_den = c->num;
-    s->period_num = (uint64_t)n;
-    if (n >> 64 == 0)
+    s->period_num = vt_low(n);
+    if (vt_high(n) == 0)
         return true;
 
     s->phase = 0;

@@ -39,13 +39,12 @@ rt_t vtime_deadline(const struct vtime *t)
     return taken > due ? taken : due;
 }
 
-/* Takes a delivered entry out or moves it on. Returns how many ticks of a periodic timer a leap to `upto`
+/* Moves a delivered entry on, if it is periodic. Returns how many ticks of a periodic timer a leap to `upto`
  * drops. */
 static uint64_t update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
 {
     uint64_t events = schedule_count(timer, upto);
 
-    queue_remove(&t->queue, timer);
     if (timer->schedule.period_num != 0) {
         /* The ledger's count must be taken before the entry moves past the limit. */
         uint64_t due = schedule_count_all(timer, upto);

@@ -1,10 +1,10 @@
 /* The timer event queue of one VM ([0085]-[0089], figures 6A-6E) and the arithmetic of periodic schedules.
  *
- * A doubly linked list in order of AT ([0086] prefers a list, and a VM has about a dozen timers). What
- * decides between equal ATs (DESIGN.md 2.2): the order is only changed as far as needed ([0089] "as needed",
- * [0103] "there is no need to reorganize"). An entry that is updated moves back only past strictly smaller
- * ATs, and forward only past strictly greater ones; a new entry goes behind its equals; entries that are
- * updated in one instant keep their order among each other. */
+ * A heap in order of AT, so that a VM may have many timers. What decides between equal ATs (DESIGN.md 2.2):
+ * the order is only changed as far as needed ([0089] "as needed", [0103] "there is no need to reorganize").
+ * An entry that is updated moves back only past strictly smaller ATs, and forward only past strictly greater
+ * ones; a new entry goes behind its equals; entries that are updated in one instant keep their order among
+ * each other. */
 #ifndef TIMERS_QUEUE_H
 #define TIMERS_QUEUE_H
 
@@ -23,17 +23,22 @@ void queue_remove(struct vt_queue *q, struct vtimer *timer);
 /* Puts a queued timer back in order after its AT was changed, outside of an instant. */
 void queue_moved(struct vt_queue *q, struct vtimer *timer);
 
-/* Starts an instant: every entry at or before `upto` is marked due. True if there is one. */
+/* Starts an instant: every entry at or before `upto` leaves the queue and is marked due. True if there is
+ * one. */
 bool queue_begin_instant(struct vt_queue *q, at_t upto);
 
-/* The next entry of the instant, its mark taken; still queued. NULL at the instant's end. */
+/* The next entry of the instant, its mark taken; in the queue no more. NULL at the instant's end. */
 struct vtimer *queue_next_due(struct vt_queue *q);
 
-/* Queues a timer again that this instant has delivered and the caller has removed: as an updated entry. */
+/* Queues a timer again that queue_next_due() gave in this instant, or queue_remove() took out after it: as an
+ * updated entry. */
 void queue_requeue(struct vt_queue *q, struct vtimer *timer);
 
 /* True if the timer was delivered in the present (or else the last) instant. */
 bool queue_in_instant(const struct vt_queue *q, const struct vtimer *timer);
+
+/* Walks the entries of the head's AT, in no useful order: start at the head. NULL at the end. */
+const struct vtimer *queue_next_equal(const struct vt_queue *q, const struct vtimer *timer);
 
 /* True if the entries are in order and linked both ways. */
 bool queue_check(const struct vt_queue *q);

@@ -71,7 +71,7 @@ static struct vt_ratio adaptive_rate(const struct vtime_policy *p, int64_t lag)
         return p->maxrate;
     }
     num = RATE_STEPS + steps + 1;
-    if (vt_mul(num, p->maxrate.den) >= vt_mul(p->maxrate.num, RATE_STEPS)) {
+    if (vt_le(vt_mul(p->maxrate.num, RATE_STEPS), vt_mul(num, p->maxrate.den))) {
         return p->maxrate;
     }
     return (struct vt_ratio){num, RATE_STEPS};
@@ -93,28 +93,40 @@ static struct vt_moment fast_moment(const struct vt_question *q, struct vt_ratio
     return fast;
 }
 
+/* rt > nrt + k1 */
+static bool is_behind(rt_t rt, rt_t nrt, rt_t k1)
+{
+    return !vt_le(vt_sum(rt, 0), vt_sum(nrt, k1));
+}
+
+/* rt <= nrt - k2, with K2 brought to the other side. */
+static bool is_level(rt_t rt, rt_t nrt, rt_t k2)
+{
+    return vt_le(vt_sum(rt, k2), vt_sum(nrt, 0));
+}
+
 /* Steps 780-782, or [0115]'s other condition; and, where no event came before, the lag (DESIGN.md 2.3). */
 static bool must_catch_up(const struct vtime_policy *p, const struct vt_question *q)
 {
     bool by_form =
-        p->hyst == VT_HYST_ARTP ? q->art_p > (vt_u128)q->nrt_p + p->k1 : q->rt_c > (vt_u128)q->nrt_n + p->k1;
+        p->hyst == VT_HYST_ARTP ? is_behind(q->art_p, q->nrt_p, p->k1) : is_behind(q->rt_c, q->nrt_n, p->k1);
 
     return by_form || (q->without_event && q->lag > 0 && (uint64_t)q->lag > p->k1);
 }
 
-/* Step 788, or [0115]'s other conditions, with K2 brought to the other side. */
+/* Step 788, or [0115]'s other conditions. */
 static bool has_caught_up(const struct vtime_policy *p, const struct vt_question *q,
                           const struct vt_moment *fast)
 {
     switch (p->hyst) {
     case VT_HYST_RTC:
-        return (vt_u128)q->rt_c + p->k2 <= q->nrt_n;
+        return is_level(q->rt_c, q->nrt_n, p->k2);
     case VT_HYST_ARTP:
-        return (vt_u128)q->art_p + p->k2 <= q->nrt_p;
+        return is_level(q->art_p, q->nrt_p, p->k2);
     case VT_HYST_5C:
         break;
     }
-    return (vt_u128)vt_moment_ceil(fast) + p->k2 <= q->nrt_n;
+    return is_level(vt_moment_ceil(fast), q->nrt_n, p->k2);
 }
 
 enum vt_mode vt_decide_mode(const struct vtime_policy *p, const struct vt_question *q, enum vt_mode mode,

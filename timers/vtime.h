@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "timers/heap.h"
 #include "timers/ledger.h"
 #include "timers/rate.h"
 #include "timers/types.h"
@@ -56,10 +57,10 @@ struct vtimer {
     uint64_t progress; /* minimum progress M in RT ticks; set from the policy at attach, may be overridden */
 
     /* The queue's (timers/queue.c). */
-    struct vtimer *next;
-    struct vtimer *prev;
+    struct heap_node entry;
+    struct vtimer *next_due; /* the next entry of the instant that is being delivered */
+    bool due;                /* part of it, and still to be delivered */
     bool armed;
-    bool due;                    /* part of the instant that is being delivered */
     at_t at;                     /* the next event */
     uint64_t rem;                /* its fraction, over schedule.period_den: 0 <= rem < period_den */
     struct vt_schedule schedule; /* as it was set; `first` is where the ledger counts from */
@@ -82,8 +83,11 @@ struct vtimer {
 
 /* The timer event queue ([0085]-[0089]). */
 struct vt_queue {
-    struct vtimer *head;
-    uint64_t instants; /* instants numbered so far */
+    struct vtimer *head; /* of the heap */
+    struct heap heap;
+    struct vtimer *due; /* the rest of the instant that is being delivered */
+    uint64_t instants;  /* instants, and updates outside of one, numbered so far */
+    uint64_t orders;    /* entries numbered so far */
 };
 
 /* ---- virtual CPUs ---- */
