@@ -46,8 +46,7 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
     if (end.num == 0) {
         return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
     }
-    return t->at_l +
-           vt_mul3_div(passed, distance, end.den, vt_plus(vt_mul(whole, end.den), end.num), distance);
+    return t->at_l + vt_mul3_div(passed, distance, end.den, vt_plus(vt_mul(whole, end.den), end.num));
 }
 
 /* No timer armed: min(AT_L + C * (RT - RT_L), AT_P + (RT - NRT_P)), rounded down (DESIGN.md 2.4). */
@@ -70,6 +69,9 @@ static at_t at_without_event(const struct vtime *t, rt_t rt)
  * equation. */
 at_t vt_at(const struct vtime *t, rt_t rt)
 {
+    if (t->policy.naive && !t->in_event && rt > t->rt_l) {
+        return vt_present(t, rt);
+    }
     if (t->in_event || rt <= t->rt_l || (!t->moving && t->policy.gap == VT_GAP_SMOOTH)) {
         return t->at_l;
     }
@@ -102,7 +104,8 @@ static void decide_head(struct vtime *t, rt_t rt, const struct vt_question *q)
 {
     enum vt_mode mode = t->mode;
 
-    t->mode = vt_decide_mode(&t->policy, q, mode, t->c, &t->rt_n);
+    t->rt_n = vt_fast(q, t->c);
+    t->mode = vt_decide_mode(&t->policy, q, mode, &t->rt_n);
     if (q->at_n <= t->at_l) {
         t->rt_n = (struct vt_moment){rt, 0, 1}; /* due at once in any mode */
     } else if (t->mode == VT_NORMAL) {
@@ -124,6 +127,12 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
         .without_event = without_event,
     };
 
+    if (t->policy.naive) {
+        t->mode = VT_NORMAL;
+        t->head_seen = head;
+        t->head_seen_at = head != NULL ? head->at : 0;
+        return;
+    }
     if (head == NULL || t->head_seen == NULL) {
         t->mode = q.lag > 0 ? VT_CATCHUP : VT_NORMAL;
     }
@@ -166,6 +175,10 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
     *offset = t->at_l - t->rt_l;
     if (!t->moving || t->leap_due || t->in_event) {
         return false;
+    }
+    if (t->policy.naive) {
+        *offset = t->at_p - t->nrt_p;
+        return true;
     }
     if (head == NULL) {
         at_t at = vtime_peek(t);

@@ -35,6 +35,8 @@ void heap_add(struct heap *h, struct heap_node *n);
 void heap_remove(struct heap *h, struct heap_node *n);
 
 /* True if the node is in a heap (a new one must be zeroed). */
+/*@ requires \valid_read(n);
+    assigns \nothing; */
 static inline bool heap_has(const struct heap_node *n)
 {
     return n->reach != 0;

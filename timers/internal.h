@@ -45,6 +45,19 @@ static inline void vt_changed(struct vtime *t)
  * not before the decision or the resumption that made it due. */
 rt_t vt_due(const struct vtime *t);
 
+/* An entry that is out of the queue, and whose event at AT `at` is now, goes on: a periodic one is queued
+ * again for its first event after `upto`, any other is not armed any more. Returns how many ticks there were
+ * up to `upto` besides that event. */
+uint64_t vt_update_entry(struct vtime *t, struct vtimer *timer, at_t upto);
+
+/* The emulator and the observer are told of an event, and the ledger counts it. */
+void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode);
+
+/* ---- naive.c: vtime_deadline(), and what vtime_advance() does at the latched RT_C ---- */
+
+rt_t naive_deadline(const struct vtime *t);
+void naive_deliver(struct vtime *t);
+
 /* ---- progress.c ---- */
 
 /* What a vCPU has executed, and how long the VM has run, at vt_rt(). */

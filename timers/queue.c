@@ -138,6 +138,11 @@ void schedule_start(struct vtimer *timer, const struct vt_schedule *s)
 /* Events at `at`, then every period, with the fraction `rem`: event j is at or before upto when
  * at + floor((rem + j * num) / den) <= upto, that is j * num < (upto - at + 1) * den - rem. As num >= den,
  * the quotient is at most upto - at + 1. */
+/*@ requires \valid_read(s) && is_schedule(s) && rem < s->period_den && upto < UINT64_MAX;
+    assigns \nothing;
+    ensures at > upto ==> \result == 0;
+    ensures at <= upto && s->period_num == 0 ==> \result == 1;
+    ensures at <= upto && s->period_num > 0 ==> are_events(s, at, rem, upto, \result); */
 static uint64_t count_events(const struct vt_schedule *s, at_t at, uint64_t rem, at_t upto)
 {
     uint64_t ignored;

@@ -45,17 +45,40 @@ bool queue_check(const struct vt_queue *q);
 
 /* ---- schedules ---- */
 
+/*@ // As schedule_start() and schedule_skip() leave a timer.
+    predicate on_grid(struct vtimer *t) = is_schedule(&t->schedule) && t->rem < t->schedule.period_den;
+
+    // From the one at `at` on, with the fraction rem, k events are at or before upto, and the next is not.
+    predicate are_events(struct vt_schedule *s, integer at, integer rem, integer upto, integer k) =
+        (k - 1) * s->period_num + rem < (upto - at + 1) * s->period_den <= k * s->period_num + rem; */
+
 /* Sets timer->at and its fraction to the schedule's first event; a period below one AT tick becomes one tick.
  */
+/*@ requires \valid(timer) && \valid_read(s) && \separated(timer, s) && s->phase < s->period_den;
+    assigns timer->schedule, timer->at, timer->rem;
+    ensures on_grid(timer) && timer->at == s->first; */
 void schedule_start(struct vtimer *timer, const struct vt_schedule *s);
 
 /* How many events the timer has from its next one on, at or before `upto`. */
+/*@ requires \valid_read(timer) && on_grid(timer) && upto < UINT64_MAX;
+    assigns \nothing;
+    ensures !timer->armed || timer->at > upto ==> \result == 0;
+    ensures timer->armed && timer->at <= upto && timer->schedule.period_num == 0 ==> \result == 1;
+    ensures timer->armed && timer->at <= upto && timer->schedule.period_num > 0 ==>
+            are_events(&timer->schedule, timer->at, timer->rem, upto, \result); */
 uint64_t schedule_count(const struct vtimer *timer, at_t upto);
 
 /* How many events its schedule has had since it was set, at or before `upto`: the ledger's own count. */
 uint64_t schedule_count_all(const struct vtimer *timer, at_t upto);
 
 /* Moves a periodic timer on by n events (n >= 1), exactly. False if that is at or past AT_LIMIT: never. */
+/*@ requires \valid(timer) && on_grid(timer) && timer->schedule.period_num > 0;
+    assigns timer->at, timer->rem;
+    ensures on_grid(timer);
+    ensures \result ==> timer->at < AT_LIMIT &&
+            timer->at * timer->schedule.period_den + timer->rem ==
+            \old(timer->at) * timer->schedule.period_den + \old(timer->rem) + n * timer->schedule.period_num;
+ */
 bool schedule_skip(struct vtimer *timer, uint64_t n);
 
 #endif

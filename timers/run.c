@@ -38,7 +38,7 @@ static void resume(struct vtime *t)
     t->moved_since = t->rt_c;
     t->floor = t->rt_c;
     progress_changed(t);
-    if (t->policy.gap == VT_GAP_JUMP) {
+    if (t->policy.gap == VT_GAP_JUMP || t->policy.naive) {
         return;
     }
     t->rt_l = t->rt_c;

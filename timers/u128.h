@@ -31,6 +31,12 @@ static inline uint64_t vt_low(vt_u128 n)
     return (uint64_t)n;
 }
 
+/* high * 2^64 + low */
+static inline vt_u128 vt_join(uint64_t high, uint64_t low)
+{
+    return (vt_u128)high << 64 | low;
+}
+
 /* n + a and n - a, which must fit. */
 static inline vt_u128 vt_plus(vt_u128 n, uint64_t a)
 {

@@ -47,6 +47,9 @@ struct vt_schedule {
     uint64_t phase;
 };
 
+/*@ predicate is_schedule(struct vt_schedule *s) =
+        s->phase < s->period_den && (s->period_num == 0 || s->period_num >= s->period_den); */
+
 /* One virtual timer: an entry of its VM's timer event queue ([0085]). Embedded in its emulator; everything
  * below `progress` is the coordinator's own. */
 struct vtimer {
@@ -55,6 +58,7 @@ struct vtimer {
     void *self;        /* passed to ops: the emulator */
     unsigned int vcpu; /* target virtual CPU: whose progress gates the next event ([0111]); may be changed */
     uint64_t progress; /* minimum progress M in RT ticks; set from the policy at attach, may be overridden */
+    enum vt_missed missed; /* ... as is this */
 
     /* The queue's (timers/queue.c). */
     struct heap_node entry;
@@ -71,6 +75,7 @@ struct vtimer {
         bool happened;
         bool late; /* it came after its NRT, nominally */
         at_t at;
+        rt_t rt;           /* nominal; naive timers only */
         unsigned int vcpu; /* where it went */
         uint64_t executed; /* what that vCPU had executed by then */
         uint64_t moved;    /* how long the VM had run by then */
@@ -189,6 +194,10 @@ void vtime_clear(struct vtime *t, struct vtimer *timer);
 /* AT_C: what a read or write of any timer register sees ([0090]). An incident: AT_L becomes the answer.
  * In an event callback: the event's AT. */
 at_t vtime_now(struct vtime *t);
+
+/* Sets the missed-tick policy of every timer whose name is `name`, or begins with that and a '-'. False if
+ * there is none. */
+bool vtime_missed(struct vtime *t, const char *name, enum vt_missed missed);
 
 /* Ticks of AT (and RT) a second. */
 uint64_t vtime_hz(const struct vtime *t);

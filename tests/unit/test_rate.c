@@ -27,8 +27,8 @@ static struct vt_question just_after_event(rt_t rt_c, rt_t nrt_p, at_t at_p, at_
 static enum vt_mode decide(const struct vtime_policy *p, const struct vt_question *q, enum vt_mode mode,
                            rt_t *fast)
 {
-    struct vt_moment moment;
-    enum vt_mode answer = vt_decide_mode(p, q, mode, p->c, &moment);
+    struct vt_moment moment = vt_fast(q, p->c);
+    enum vt_mode answer = vt_decide_mode(p, q, mode, &moment);
 
     *fast = vt_moment_ceil(&moment);
     return answer;
@@ -62,12 +62,12 @@ static void test_fast_is_exact(void **state)
 
     (void)state;
     p.c = (struct vt_ratio){3, 1};
-    vt_decide_mode(&p, &q, VT_CATCHUP, p.c, &fast);
+    fast = vt_fast(&q, p.c);
     assert_true(fast.whole == 103 && fast.num == 1 && fast.den == 3);
     p.c = (struct vt_ratio){BIG, BIG - 1};
     q.at_n = BIG;
     q.nrt_n = BIG;
-    vt_decide_mode(&p, &q, VT_CATCHUP, p.c, &fast);
+    fast = vt_fast(&q, p.c);
     assert_true(fast.whole == 100 + BIG - 1 && fast.num == 0);
 }
 
