@@ -152,6 +152,27 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
 
 /* ---- queries ---- */
 
+rt_t vtime_deadline_of(const struct vtime *t, const struct vtimer *timer)
+{
+    rt_t head = vtime_deadline(t);
+    struct vt_question q = {.at_l = t->at_l, .rt_l = t->rt_l, .at_n = timer->at};
+    struct vt_moment fast;
+    rt_t nrt;
+    rt_t rt;
+
+    if (!timer->armed || head == RT_NEVER) {
+        return RT_NEVER;
+    }
+    if (t->policy.naive) {
+        return naive_deadline_of(t, timer);
+    }
+    fast = vt_fast(&q, t->c);
+    nrt = vt_nrt(t, timer->at);
+    rt = vt_moment_ceil(&fast);
+    rt = t->mode == VT_NORMAL || rt < nrt ? nrt : rt;
+    return timer->at == t->queue.head->at || rt < head ? head : rt;
+}
+
 at_t vtime_peek(const struct vtime *t)
 {
     return vt_at(t, vt_rt(t));

@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "timers/muldiv.h"
+
 static struct deadline *deadline_of(const struct heap_node *n)
 {
     return n != NULL ? (struct deadline *)((uintptr_t)n - offsetof(struct deadline, entry)) : NULL;
@@ -22,6 +24,12 @@ static void arm(struct coordinator *c)
 void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops *ops, void *ctx)
 {
     *c = (struct coordinator){.ops = ops, .ctx = ctx, .armed = RT_NEVER};
+}
+
+void coordinator_poll(struct coordinator *c, rt_t period)
+{
+    c->poll = period;
+    arm(c);
 }
 
 void deadline_init(struct deadline *d, void *owner)
@@ -65,7 +73,12 @@ struct deadline *coordinator_due(struct coordinator *c, rt_t now)
 
 rt_t coordinator_next(const struct coordinator *c)
 {
-    return c->heap.root != NULL ? c->heap.root->at : RT_NEVER;
+    rt_t at = c->heap.root != NULL ? c->heap.root->at : RT_NEVER;
+
+    if (c->poll == 0 || at % c->poll == 0 || at == RT_NEVER) {
+        return at;
+    }
+    return vt_add(at, c->poll - at % c->poll);
 }
 
 bool deadline_waits(const struct deadline *d)

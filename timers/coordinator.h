@@ -30,6 +30,7 @@ struct coordinator {
     const struct coordinator_alarm_ops *ops;
     void *ctx;
     struct heap heap;
+    rt_t poll;         /* [0083]: a deadline is noticed at a multiple of this; 0: at once */
     rt_t armed;        /* what the hardware is armed for */
     uint64_t order;    /* equal deadlines come due in the order they were set: stamps given out */
     unsigned int held; /* coordinator_hold() depth */
@@ -51,7 +52,13 @@ void coordinator_clear(struct coordinator *c, struct deadline *d);
  * is set again; it no longer waits), or NULL. Call until it returns NULL. */
 struct deadline *coordinator_due(struct coordinator *c, rt_t now);
 
-/* The earliest deadline, RT_NEVER if nothing waits. */
+/* [0083]: from now on a deadline is not met by the hardware at its moment, but noticed by a poll of the
+ * clock, at the next multiple of `period`; polls that would find nothing are left out. 0, the default: none.
+ */
+void coordinator_poll(struct coordinator *c, rt_t period);
+
+/* When the earliest deadline is to be acted upon: its moment, or the poll that notices it. RT_NEVER if
+ * nothing waits. */
 rt_t coordinator_next(const struct coordinator *c);
 
 /* Whether a node waits in a coordinator. */

@@ -56,6 +56,7 @@ void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_
 /* ---- naive.c: vtime_deadline(), and what vtime_advance() does at the latched RT_C ---- */
 
 rt_t naive_deadline(const struct vtime *t);
+rt_t naive_deadline_of(const struct vtime *t, const struct vtimer *timer);
 void naive_deliver(struct vtime *t);
 
 /* ---- progress.c ---- */

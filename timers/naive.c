@@ -13,7 +13,7 @@
 #include "timers/queue.h"
 
 /* When an armed timer's next event comes, if the VM keeps the processor. */
-static rt_t comes_at(const struct vtime *t, const struct vtimer *timer)
+rt_t naive_deadline_of(const struct vtime *t, const struct vtimer *timer)
 {
     rt_t rt = vt_nrt(t, timer->at);
 
@@ -29,7 +29,8 @@ static struct vtimer *first(const struct vtime *t)
     struct vtimer *earliest = NULL;
 
     for (struct vtimer *timer = t->timers; timer != NULL; timer = timer->sibling) {
-        if (timer->armed && (earliest == NULL || comes_at(t, timer) < comes_at(t, earliest))) {
+        if (timer->armed &&
+            (earliest == NULL || naive_deadline_of(t, timer) < naive_deadline_of(t, earliest))) {
             earliest = timer;
         }
     }
@@ -40,7 +41,7 @@ rt_t naive_deadline(const struct vtime *t)
 {
     const struct vtimer *timer = first(t);
 
-    return timer != NULL ? comes_at(t, timer) : RT_NEVER;
+    return timer != NULL ? naive_deadline_of(t, timer) : RT_NEVER;
 }
 
 static void deliver(struct vtime *t, struct vtimer *timer, rt_t rt)
@@ -67,7 +68,7 @@ void naive_deliver(struct vtime *t)
     struct vtimer *timer = first(t);
 
     for (unsigned int i = 0; i < VT_MAX_INSTANTS && t->moving && timer != NULL; i++) {
-        rt_t rt = comes_at(t, timer);
+        rt_t rt = naive_deadline_of(t, timer);
 
         if (rt > t->rt_c) {
             break;

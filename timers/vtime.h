@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "timers/coordinator.h"
 #include "timers/heap.h"
 #include "timers/ledger.h"
 #include "timers/rate.h"
@@ -83,6 +84,7 @@ struct vtimer {
     } last;
 
     struct vt_ticks_account ticks;
+    struct deadline watch;  /* only where each timer's event is monitored on its own: timers/monitor.h */
     struct vtimer *sibling; /* all timers of the VM, in the order of attachment */
 };
 
@@ -227,6 +229,10 @@ void vtime_latch(struct vtime *t, rt_t now);
  * after whatever may have changed the answer: any call of this interface, and the guest's taking of an
  * interrupt. */
 rt_t vtime_deadline(const struct vtime *t);
+
+/* When this timer's next event comes, as things stand at the latched RT_C: never before vtime_deadline().
+ * RT_NEVER: it is not armed, or the VM does not run. For whoever monitors several events ([0084]). */
+rt_t vtime_deadline_of(const struct vtime *t, const struct vtimer *timer);
 
 /* A vCPU's run state, at the latched RT_C. The VM runs while any of its vCPUs does; with all of them halted
  * AT runs on in real time; else it is descheduled. After a call that makes the VM run again, call
