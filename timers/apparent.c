@@ -19,6 +19,9 @@ rt_t vt_nrt(const struct vtime *t, at_t at)
 }
 
 /* The end of the present line of AT: RT_N with the gate of minimum progress (DESIGN.md 2.6). */
+/*@ requires \valid_read(t) && is_moment(t->rt_n);
+    assigns \nothing;
+    ensures is_moment(\result); */
 static struct vt_moment line_end(const struct vtime *t)
 {
     rt_t gate = progress_gate(t);
@@ -26,7 +29,21 @@ static struct vt_moment line_end(const struct vtime *t)
     return gate > t->rt_n.whole ? (struct vt_moment){gate, 0, 1} : t->rt_n;
 }
 
+/* floor(distance * (passed * den / all)): a fraction below one of the distance. */
+/*@ requires passed * den < val(all);
+    assigns \nothing;
+    ensures \result <= distance; */
+static uint64_t part_of(uint64_t distance, uint64_t passed, uint64_t den, vt_u128 all)
+{
+    /*@ assert passed * den * distance <= passed * den * TWO64; */
+    /*@ assert passed * den * distance <= val(all) * distance; */
+    return vt_mul3_div(passed, distance, den, all);
+}
+
 /* AT_L + (RT - RT_L) * (AT_N - AT_L) / (RT_N - RT_L), rounded down, at most AT_N. */
+/*@ requires is_sane(t) && t->rt_l <= rt && t->queue.head != \null && t->at_l < t->queue.head->at;
+    assigns \nothing;
+    ensures t->at_l <= \result <= t->queue.head->at; */
 static at_t at_before_event(const struct vtime *t, rt_t rt)
 {
     struct vt_moment end = line_end(t);
@@ -46,10 +63,14 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
     if (end.num == 0) {
         return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
     }
-    return t->at_l + vt_mul3_div(passed, distance, end.den, vt_plus(vt_mul(whole, end.den), end.num));
+    /*@ assert passed * end.den <= whole * end.den; */
+    return t->at_l + part_of(distance, passed, end.den, vt_plus(vt_mul(whole, end.den), end.num));
 }
 
 /* No timer armed: min(AT_L + C * (RT - RT_L), AT_P + (RT - NRT_P)), rounded down (DESIGN.md 2.4). */
+/*@ requires is_sane(t) && t->rt_l <= rt < AT_LIMIT;
+    assigns \nothing;
+    ensures t->at_l <= \result; */
 static at_t at_without_event(const struct vtime *t, rt_t rt)
 {
     int64_t behind = (int64_t)(vt_present(t, rt) - t->at_l);
@@ -215,7 +236,7 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
  * kept. Neither is AT on its way back to the present without any event, which no call announces. */
 static bool stays(const struct vtime *t)
 {
-    if (!t->moving) {
+    if (!t->moving || t->policy.naive) {
         return true;
     }
     return t->queue.head != NULL ? !t->leap_due && vt_due(t) > t->rt_c : t->outlook.line;

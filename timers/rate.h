@@ -104,7 +104,7 @@ struct vt_question {
     predicate level(struct vtime_policy *p, struct vt_question *q, integer fast) =
         p->hyst == VT_HYST_RTC ? q->rt_c <= q->nrt_n - p->k2 :
         p->hyst == VT_HYST_ARTP ? q->art_p <= q->nrt_p - p->k2 : q->nrt_n - p->k2 >= fast;
-    predicate is_moment(struct vt_moment m) = m.num < m.den && m.whole < UINT64_MAX;
+    predicate is_moment(struct vt_moment m) = m.num < m.den && (m.num != 0 ==> m.whole < UINT64_MAX);
     logic integer rounded_up(struct vt_moment m) = m.num != 0 ? m.whole + 1 : m.whole;
     // FAST = RT_L + (AT_N - AT_L) / C, exactly.
     predicate is_fast(struct vt_moment m, struct vt_question *q, struct vt_ratio c) =

@@ -2,8 +2,8 @@
 #include "timers/counter.h"
 #include "timers/queue.h"
 
-/* Events in order (DESIGN.md section 2, invariants): moved on past all of its events up to an instant, a timer's
- * next event is after that instant. */
+/* Events in order (DESIGN.md section 2, invariants): moved on past all of its events up to an instant, a
+ * timer's next event is after that instant. */
 /*@ requires \valid(timer) && on_grid(timer) && timer->schedule.period_num > 0 && upto < UINT64_MAX;
     assigns timer->at, timer->rem;
     ensures \result && \old(timer->armed && timer->at <= upto) ==> timer->at > upto; */
