@@ -39,8 +39,8 @@ static void arm(struct guest_timer *g, at_t first)
     vtime_set(&g->run->time, &g->timer, &s);
 }
 
-/* A guest knows the AT of its list's next event by its clocks. Where nobody keeps them together it counts from
- * the interrupt: "with the same interval" ([0065]). */
+/* A guest knows the AT of its list's next event by its clocks. Where nobody keeps them together it counts
+ * from the interrupt: "with the same interval" ([0065]). */
 static void arm_next(struct guest_timer *g, at_t at)
 {
     at_t next = g->plan->at[g->next];
