@@ -171,14 +171,13 @@ uint64_t schedule_count_all(const struct vtimer *timer, at_t upto)
 bool schedule_skip(struct vtimer *timer, uint64_t n)
 {
     const struct vt_schedule *s = &timer->schedule;
-    vt_u128 distance = vt_mul(n, s->period_num);
+    vt_u128 distance = vt_plus(vt_mul(n, s->period_num), timer->rem);
     uint64_t step;
 
-    /* rem < den, so the sum fits 128 bits unless n * num is at the very top, which is never anyway. */
-    if (vt_high(distance) >= s->period_den - (s->period_den > 1 ? 1 : 0)) {
+    if (vt_high(distance) >= s->period_den) {
         return false;
     }
-    step = vt_div(vt_plus(distance, timer->rem), s->period_den, &timer->rem);
+    step = vt_div(distance, s->period_den, &timer->rem);
     timer->at = vt_add(timer->at, step);
     return timer->at < AT_LIMIT;
 }

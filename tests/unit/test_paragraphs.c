@@ -279,6 +279,21 @@ static void p0111_minimum_progress(void **state)
     expect_event(&r, 4, 43, 32, 0, VT_CATCHUP);
 }
 
+/* A gate at the whole part of FAST does not cut the fraction off: 116 is before 116 1/3. */
+static void p0111_a_gate_just_before_the_event(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.c = (struct vt_ratio){3, 1};
+    p.progress = 3;
+    start(&p);
+    every(&r, 0, 10, 10);
+    lose_48_to_113();
+    run_to(&r, 116);
+    assert_int_equal(vtime_now(&r.time), 59);
+}
+
 static void p0112_leap(void **state)
 {
     struct vtime_policy p = vtime_policy_figure7();
@@ -477,6 +492,7 @@ int main(void)
         T(p0094_fixed_rate),
         T(p0094_decelerates),
         T(p0111_minimum_progress),
+        T(p0111_a_gate_just_before_the_event),
         T(p0112_leap),
         T(p0112_missed_compress),
         T(p0112_missed_collapse),

@@ -228,6 +228,9 @@ static void test_never_is_never(void **state)
     assert_false(schedule_skip(&t, 1));
     schedule_start(&t, &huge);
     assert_false(schedule_skip(&t, 1));
+    huge.phase = 0;
+    schedule_start(&t, &huge);
+    assert_false(schedule_skip(&t, 3)); /* the quotient needs 65 bits by a hair */
     schedule_start(&t, &s);
     assert_false(schedule_skip(&t, UINT64_MAX));
 }
