@@ -86,7 +86,7 @@ def equivalents():
     found = {}
     for line in (Path(__file__).parent / "equivalent.txt").read_text().splitlines():
         if line and not line.startswith("#"):
-            key, reason = line.split(" || ")
+            key, reason = line.rsplit(" || ", 1)
             found[key] = reason
     return found
 
