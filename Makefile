@@ -47,7 +47,7 @@ SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 all:
 
-.PHONY: all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug debian
+.PHONY: mutants prove bench-time all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug debian
 all: kernel guests timesim
 
 # ---- the kernel ------------------------------------------------------------------------------------------------
@@ -123,6 +123,21 @@ $(BUILD)/native/%.o: %.c Makefile
 golden: timesim
 	$(PYTHON) tests/golden/run.py $(BUILD)/timesim
 
+# ---- the time core: mutants, proof, costs ----------------------------------------------------------------------
+
+mutants:
+	$(PYTHON) tests/mutants/run.py $(BUILD)
+
+prove:
+	tools/setup prove
+	tools/prove
+
+bench-time: $(BUILD)/bench_time
+	$(PYTHON) tests/bench/bench_time.py $< $(BUILD)
+$(BUILD)/bench_time: $(BUILD)/native/tests/bench/bench_time.o $(TIMERS_C:%.c=$(BUILD)/native/%.o)
+	$(say) HOSTLD $@
+	$(Q)$(HOSTCC) $^ -o $@
+
 # ---- guests, images, boot tests --------------------------------------------------------------------------------
 
 -include guests/guests.mk
@@ -154,6 +169,9 @@ help:
 	@echo 'make bench-peers      the same for KVM on the same emulator, beside ours'
 	@echo 'make bench-linux      Debian to its first user process, natively and as a guest'
 	@echo 'make bench-profile    where they go, by function; BENCH_ARGS="cpuid switch [--lines]"'
+	@echo 'make bench-time   costs of each operation of the time coordinator, in instructions'
+	@echo 'make mutants      flips each operator of the time core in turn; the tests must notice'
+	@echo 'make prove        Frama-C on the time core: docs/proof.md'
 	@echo 'make format       clang-format on all of our files'
 	@echo 'CROSS_COMPILE=x86_64-linux-gnu-, CC=clang, DEBUG=1, V=1, BUILD=dir'
 

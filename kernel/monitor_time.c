@@ -2,6 +2,7 @@
 #include "kernel/describe.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/processor.h"
+#include "timers/queue.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
 
@@ -145,7 +146,8 @@ void command_queue(unsigned int argc, char **argv)
         return;
     }
     monitor_say("  VIRTUAL TIMER       NEXT TIMER EVENT  TYPE       PERIOD                    in ms");
-    for (const struct vtimer *timer = t->queue.head; timer != NULL; timer = timer->next)
+    for (const struct vtimer *timer = queue_after(&t->queue, NULL); timer;
+         timer = queue_after(&t->queue, timer))
         show_entry(timer, at);
 }
 

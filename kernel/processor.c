@@ -4,11 +4,13 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/apic.h"
 #include "arch/x86/percpu.h"
+#include "kernel/accounts.h"
 #include "kernel/console.h"
 #include "kernel/guests.h"
 #include "kernel/monitor.h"
 #include "kernel/sched.h"
 #include "timers/coordinator.h"
+#include "timers/monitor.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
@@ -20,6 +22,7 @@ struct processor {
     struct coordinator deadlines;
     struct deadline slice_end; /* of the running vCPU */
     struct deadline console;   /* a guest's unfinished line is to be flushed */
+    bool each;                 /* monitor=each */
     rt_t next_look;            /* at the console */
     struct vcpu *loaded;       /* whose state is in the processor */
     rt_t left;                 /* the last guest's last exit, or the end of idling */
@@ -60,6 +63,8 @@ void processor_init(const struct global_config *global)
 
     sched_init(&p->sched, vt_mul_div(global->slice_ns, host_hz(), NS_PER_SECOND), global->boost);
     coordinator_init(&p->deadlines, &alarm, p);
+    coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
+    p->each = global->monitor_each;
     deadline_init(&p->slice_end, NULL);
     deadline_init(&p->console, NULL);
     apic_timer_init(true, timer_fired);
@@ -86,6 +91,8 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
 
     if (p->fired || !there)
         set_deadline(p, &vm->deadline, rt);
+    if (p->each)
+        monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
     return p->input ? 0 : coordinator_next(&p->deadlines); /* 0: past, so that the run stops for a look */
 }
 
@@ -208,10 +215,11 @@ static void set_rates(void)
     }
 }
 
-static void end(struct processor *p, struct vm *vm)
+static void end(struct vm *vm)
 {
-    set_deadline(p, &vm->deadline, RT_NEVER);
+    host_deadline(vm, RT_NEVER);
     console_vm_end(vm->index);
+    accounts_print(vm);
     vm_destroy(vm);
     set_rates();
 }
@@ -257,7 +265,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
         host_deadline(vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
     } else {
         put_loaded(p);
-        end(p, vm);
+        end(vm);
     }
 }
 
@@ -270,6 +278,8 @@ static void start_all(struct processor *p)
             continue;
         }
         deadline_init(&g->vm.deadline, &g->vm);
+        if (p->deadlines.poll != 0) /* nobody would take the guest out before its TSC passes an event */
+            g->vm.config.time.strict = true;
         console_vm_start(i, g->vm.config.name);
         for (unsigned int k = 0; k < g->vm.nvcpus; k++) {
             sched_add(&p->sched, &g->entities[k], g->vm.vcpus[k]);
@@ -348,7 +358,7 @@ void processor_reset(struct vm *vm)
     if (restart(vm, "operator"))
         poll_vm(p, vm, now);
     else
-        end(p, vm);
+        end(vm);
 }
 
 void processor_kill(struct vm *vm)
@@ -357,7 +367,7 @@ void processor_kill(struct vm *vm)
 
     take_off(p, vm, host_now());
     vm_end_killed(vm);
-    end(p, vm);
+    end(vm);
 }
 
 struct processor_deadlines processor_deadlines(void)

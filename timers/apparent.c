@@ -19,6 +19,9 @@ rt_t vt_nrt(const struct vtime *t, at_t at)
 }
 
 /* The end of the present line of AT: RT_N with the gate of minimum progress (DESIGN.md 2.6). */
+/*@ requires \valid_read(t) && is_moment(t->rt_n);
+    assigns \nothing;
+    ensures is_moment(\result); */
 static struct vt_moment line_end(const struct vtime *t)
 {
     rt_t gate = progress_gate(t);
@@ -26,7 +29,21 @@ static struct vt_moment line_end(const struct vtime *t)
     return gate > t->rt_n.whole ? (struct vt_moment){gate, 0, 1} : t->rt_n;
 }
 
+/* floor(distance * (passed * den / all)): a fraction below one of the distance. */
+/*@ requires passed * den < val(all);
+    assigns \nothing;
+    ensures \result <= distance; */
+static uint64_t part_of(uint64_t distance, uint64_t passed, uint64_t den, vt_u128 all)
+{
+    /*@ assert passed * den * distance <= passed * den * TWO64; */
+    /*@ assert passed * den * distance <= val(all) * distance; */
+    return vt_mul3_div(passed, distance, den, all);
+}
+
 /* AT_L + (RT - RT_L) * (AT_N - AT_L) / (RT_N - RT_L), rounded down, at most AT_N. */
+/*@ requires is_sane(t) && t->rt_l <= rt && t->queue.head != \null && t->at_l < t->queue.head->at;
+    assigns \nothing;
+    ensures t->at_l <= \result <= t->queue.head->at; */
 static at_t at_before_event(const struct vtime *t, rt_t rt)
 {
     struct vt_moment end = line_end(t);
@@ -46,10 +63,14 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
     if (end.num == 0) {
         return t->at_l + vt_div(vt_mul(passed, distance), whole, &rem);
     }
-    return t->at_l + vt_mul3_div(passed, distance, end.den, vt_mul(whole, end.den) + end.num, distance);
+    /*@ assert passed * end.den <= whole * end.den; */
+    return t->at_l + part_of(distance, passed, end.den, vt_plus(vt_mul(whole, end.den), end.num));
 }
 
 /* No timer armed: min(AT_L + C * (RT - RT_L), AT_P + (RT - NRT_P)), rounded down (DESIGN.md 2.4). */
+/*@ requires is_sane(t) && t->rt_l <= rt < AT_LIMIT;
+    assigns \nothing;
+    ensures t->at_l <= \result; */
 static at_t at_without_event(const struct vtime *t, rt_t rt)
 {
     int64_t behind = (int64_t)(vt_present(t, rt) - t->at_l);
@@ -59,7 +80,7 @@ static at_t at_without_event(const struct vtime *t, rt_t rt)
     if (behind <= 0) {
         return t->at_l;
     }
-    if (fast >= vt_mul((uint64_t)behind, t->c.den)) {
+    if (vt_le(vt_mul((uint64_t)behind, t->c.den), fast)) {
         return t->at_l + (uint64_t)behind;
     }
     return t->at_l + vt_div(fast, t->c.den, &rem);
@@ -69,6 +90,9 @@ static at_t at_without_event(const struct vtime *t, rt_t rt)
  * equation. */
 at_t vt_at(const struct vtime *t, rt_t rt)
 {
+    if (t->policy.naive && !t->in_event && rt > t->rt_l) {
+        return vt_present(t, rt);
+    }
     if (t->in_event || rt <= t->rt_l || (!t->moving && t->policy.gap == VT_GAP_SMOOTH)) {
         return t->at_l;
     }
@@ -101,7 +125,8 @@ static void decide_head(struct vtime *t, rt_t rt, const struct vt_question *q)
 {
     enum vt_mode mode = t->mode;
 
-    t->mode = vt_decide_mode(&t->policy, q, mode, t->c, &t->rt_n);
+    t->rt_n = vt_fast(q, t->c);
+    t->mode = vt_decide_mode(&t->policy, q, mode, &t->rt_n);
     if (q->at_n <= t->at_l) {
         t->rt_n = (struct vt_moment){rt, 0, 1}; /* due at once in any mode */
     } else if (t->mode == VT_NORMAL) {
@@ -123,6 +148,12 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
         .without_event = without_event,
     };
 
+    if (t->policy.naive) {
+        t->mode = VT_NORMAL;
+        t->head_seen = head;
+        t->head_seen_at = head != NULL ? head->at : 0;
+        return;
+    }
     if (head == NULL || t->head_seen == NULL) {
         t->mode = q.lag > 0 ? VT_CATCHUP : VT_NORMAL;
     }
@@ -141,6 +172,27 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
 }
 
 /* ---- queries ---- */
+
+rt_t vtime_deadline_of(const struct vtime *t, const struct vtimer *timer)
+{
+    rt_t head = vtime_deadline(t);
+    struct vt_question q = {.at_l = t->at_l, .rt_l = t->rt_l, .at_n = timer->at};
+    struct vt_moment fast;
+    rt_t nrt;
+    rt_t rt;
+
+    if (!timer->armed || head == RT_NEVER) {
+        return RT_NEVER;
+    }
+    if (t->policy.naive) {
+        return naive_deadline_of(t, timer);
+    }
+    fast = vt_fast(&q, t->c);
+    nrt = vt_nrt(t, timer->at);
+    rt = vt_moment_ceil(&fast);
+    rt = t->mode == VT_NORMAL || rt < nrt ? nrt : rt;
+    return timer->at == t->queue.head->at || rt < head ? head : rt;
+}
 
 at_t vtime_peek(const struct vtime *t)
 {
@@ -166,6 +218,10 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
     if (!t->moving || t->leap_due || t->in_event) {
         return false;
     }
+    if (t->policy.naive) {
+        *offset = t->at_p - t->nrt_p;
+        return true;
+    }
     if (head == NULL) {
         at_t at = vtime_peek(t);
 
@@ -180,7 +236,7 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
  * kept. Neither is AT on its way back to the present without any event, which no call announces. */
 static bool stays(const struct vtime *t)
 {
-    if (!t->moving) {
+    if (!t->moving || t->policy.naive) {
         return true;
     }
     return t->queue.head != NULL ? !t->leap_due && vt_due(t) > t->rt_c : t->outlook.line;

@@ -1,91 +1,12 @@
-/* A pairing heap of deadlines: setting is O(1), taking out is O(log n) amortised, nothing is allocated, and
- * no call recurses. `back` makes taking out from anywhere possible: the elder sibling, or the parent of the
- * eldest. */
 #include "timers/coordinator.h"
 
 #include <stddef.h>
 
-static bool earlier(const struct deadline *a, const struct deadline *b)
+#include "timers/muldiv.h"
+
+static struct deadline *deadline_of(const struct heap_node *n)
 {
-    return a->at != b->at ? a->at < b->at : a->order < b->order;
-}
-
-/* Joins two heaps (either may be empty); the later root becomes the earlier one's eldest child. */
-static struct deadline *meld(struct deadline *a, struct deadline *b)
-{
-    if (a == NULL || b == NULL) {
-        return a != NULL ? a : b;
-    }
-    if (earlier(b, a)) {
-        struct deadline *swap = a;
-
-        a = b;
-        b = swap;
-    }
-    b->next = a->child;
-    if (b->next != NULL) {
-        b->next->back = b;
-    }
-    b->back = a;
-    a->child = b;
-    a->next = NULL;
-    a->back = NULL;
-    return a;
-}
-
-/* Joins siblings: in pairs from the left, then the pairs from the right. */
-static struct deadline *meld_siblings(struct deadline *first)
-{
-    struct deadline *pairs = NULL; /* a stack, linked by `next` */
-    struct deadline *heap = NULL;
-
-    while (first != NULL) {
-        struct deadline *a = first;
-        struct deadline *b = a->next;
-        struct deadline *pair;
-
-        first = b != NULL ? b->next : NULL;
-        a->next = NULL;
-        a->back = NULL;
-        if (b != NULL) {
-            b->next = NULL;
-            b->back = NULL;
-        }
-        pair = meld(a, b);
-        pair->next = pairs;
-        pairs = pair;
-    }
-    while (pairs != NULL) {
-        struct deadline *pair = pairs;
-
-        pairs = pair->next;
-        pair->next = NULL;
-        heap = meld(heap, pair);
-    }
-    return heap;
-}
-
-static void take_out(struct coordinator *c, struct deadline *d)
-{
-    struct deadline *children = meld_siblings(d->child);
-
-    d->child = NULL;
-    if (d == c->root) {
-        c->root = children;
-    } else {
-        if (d->back->child == d) {
-            d->back->child = d->next;
-        } else {
-            d->back->next = d->next;
-        }
-        if (d->next != NULL) {
-            d->next->back = d->back;
-        }
-        c->root = meld(c->root, children);
-    }
-    d->next = NULL;
-    d->back = NULL;
-    d->waits = false;
+    return n != NULL ? (struct deadline *)((uintptr_t)n - offsetof(struct deadline, entry)) : NULL;
 }
 
 /* [0087]-[0088]: the hardware is set only if the earliest deadline has changed. */
@@ -105,6 +26,12 @@ void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops 
     *c = (struct coordinator){.ops = ops, .ctx = ctx, .armed = RT_NEVER};
 }
 
+void coordinator_poll(struct coordinator *c, rt_t period)
+{
+    c->poll = period;
+    arm(c);
+}
+
 void deadline_init(struct deadline *d, void *owner)
 {
     *d = (struct deadline){.at = RT_NEVER, .owner = owner};
@@ -112,17 +39,17 @@ void deadline_init(struct deadline *d, void *owner)
 
 void coordinator_set(struct coordinator *c, struct deadline *d, rt_t at)
 {
-    if (d->waits && d->at == at) {
+    if (deadline_waits(d) && d->at == at) {
         return;
     }
-    if (d->waits) {
-        take_out(c, d);
+    if (deadline_waits(d)) {
+        heap_remove(&c->heap, &d->entry);
     }
     d->at = at;
     if (at != RT_NEVER) {
-        d->waits = true;
-        d->order = c->order++;
-        c->root = meld(c->root, d);
+        d->entry.at = at;
+        d->entry.order = c->order++;
+        heap_add(&c->heap, &d->entry);
     }
     arm(c);
 }
@@ -134,24 +61,29 @@ void coordinator_clear(struct coordinator *c, struct deadline *d)
 
 struct deadline *coordinator_due(struct coordinator *c, rt_t now)
 {
-    struct deadline *d = c->root;
+    struct deadline *d = deadline_of(c->heap.root);
 
     if (d == NULL || d->at > now) {
         return NULL;
     }
-    take_out(c, d);
+    heap_remove(&c->heap, &d->entry);
     arm(c);
     return d;
 }
 
 rt_t coordinator_next(const struct coordinator *c)
 {
-    return c->root != NULL ? c->root->at : RT_NEVER;
+    rt_t at = c->heap.root != NULL ? c->heap.root->at : RT_NEVER;
+
+    if (c->poll == 0 || at % c->poll == 0 || at == RT_NEVER) {
+        return at;
+    }
+    return vt_add(at, c->poll - at % c->poll);
 }
 
 bool deadline_waits(const struct deadline *d)
 {
-    return d->waits;
+    return heap_has(&d->entry);
 }
 
 void coordinator_fired(struct coordinator *c)
@@ -171,36 +103,14 @@ void coordinator_release(struct coordinator *c)
     arm(c);
 }
 
-/* Walks the heap in preorder by its links alone; `back` leads from an eldest child to its parent. */
-static const struct deadline *next_in_preorder(const struct deadline *d)
-{
-    if (d->child != NULL) {
-        return d->child;
-    }
-    while (d != NULL && d->next == NULL) {
-        while (d->back != NULL && d->back->child != d) {
-            d = d->back; /* to the eldest */
-        }
-        d = d->back;
-    }
-    return d != NULL ? d->next : NULL;
-}
-
 bool coordinator_check(const struct coordinator *c)
 {
-    if (c->held == 0 && c->armed != coordinator_next(c)) {
+    if ((c->held == 0 && c->armed != coordinator_next(c)) || !heap_check(&c->heap)) {
         return false;
     }
-    for (const struct deadline *d = c->root; d != NULL; d = next_in_preorder(d)) {
-        if (!d->waits || d->at == RT_NEVER) {
+    for (const struct heap_node *n = c->heap.root; n != NULL; n = heap_walk(n, UINT64_MAX)) {
+        if (deadline_of(n)->at != n->at || n->at == RT_NEVER) {
             return false;
-        }
-        for (const struct deadline *child = d->child; child != NULL; child = child->next) {
-            const struct deadline *back = child == d->child ? d : child->back;
-
-            if (child->back != back || (child != d->child && back->next != child) || earlier(child, d)) {
-                return false;
-            }
         }
     }
     return true;

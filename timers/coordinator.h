@@ -2,14 +2,15 @@
  * that waits there (a VM's RT_N, the end of the slice, the RT_N of a halted VM), and one alarm armed for the
  * earliest.
  *
- * The nodes are embedded in their owners; nothing is allocated. Setting and clearing cost O(log n)
- * (amortised). Locking: the caller serialises all calls for one coordinator, one for each processor. */
+ * The nodes are embedded in their owners; nothing is allocated. Setting and clearing cost O(log n).
+ * Locking: the caller serialises all calls for one coordinator, one for each processor. */
 #ifndef TIMERS_COORDINATOR_H
 #define TIMERS_COORDINATOR_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "timers/heap.h"
 #include "timers/types.h"
 
 struct coordinator_alarm_ops {
@@ -20,23 +21,18 @@ struct coordinator_alarm_ops {
 
 /* One thing that waits for a moment of real time. */
 struct deadline {
-    rt_t at;     /* RT_NEVER: not waiting */
-    void *owner; /* for whoever takes it out with coordinator_due() */
-    /* The rest is coordinator.c's own: a pairing heap. `back` is the elder sibling, or the parent of an
-     * eldest. */
-    struct deadline *child;
-    struct deadline *next;
-    struct deadline *back;
-    bool waits;
-    uint64_t order; /* equal deadlines come due in the order they were set: no address decides anything */
+    rt_t at;                /* RT_NEVER: not waiting */
+    void *owner;            /* for whoever takes it out with coordinator_due() */
+    struct heap_node entry; /* coordinator.c's own */
 };
 
 struct coordinator {
     const struct coordinator_alarm_ops *ops;
     void *ctx;
-    struct deadline *root;
+    struct heap heap;
+    rt_t poll;         /* [0083]: a deadline is noticed at a multiple of this; 0: at once */
     rt_t armed;        /* what the hardware is armed for */
-    uint64_t order;    /* stamps given out */
+    uint64_t order;    /* equal deadlines come due in the order they were set: stamps given out */
     unsigned int held; /* coordinator_hold() depth */
     uint64_t arms;     /* how often the hardware was armed, for the statistics */
 };
@@ -56,7 +52,13 @@ void coordinator_clear(struct coordinator *c, struct deadline *d);
  * is set again; it no longer waits), or NULL. Call until it returns NULL. */
 struct deadline *coordinator_due(struct coordinator *c, rt_t now);
 
-/* The earliest deadline, RT_NEVER if nothing waits. */
+/* [0083]: from now on a deadline is not met by the hardware at its moment, but noticed by a poll of the
+ * clock, at the next multiple of `period`; polls that would find nothing are left out. 0, the default: none.
+ */
+void coordinator_poll(struct coordinator *c, rt_t period);
+
+/* When the earliest deadline is to be acted upon: its moment, or the poll that notices it. RT_NEVER if
+ * nothing waits. */
 rt_t coordinator_next(const struct coordinator *c);
 
 /* Whether a node waits in a coordinator. */

@@ -5,8 +5,13 @@
 #define FAR_BELOW 8  /* the minimum progress over the shortest period whose ticks come one by one */
 #define GROUP     32 /* how many times the minimum progress a group of them lasts */
 
+/*@ assigns \nothing;
+    ensures a > 0 || b > 0 ==> \result > 0; */
 static uint64_t gcd(uint64_t a, uint64_t b)
 {
+    /*@ loop invariant (\at(a, Pre) > 0 || \at(b, Pre) > 0) ==> a > 0 || b > 0;
+        loop assigns a, b;
+        loop variant b; */
     while (b != 0) {
         uint64_t r = a % b;
 
@@ -34,12 +39,18 @@ uint64_t counter_ticks(const struct counter *c, at_t at)
 /* The AT of a tick, rounded up, and its phase. n is raised by num - 1 to round up, so what the division
  * leaves is the phase that vt_schedule wants: with it floor((phase + k * period) / num) rounds every later
  * event up as well. */
+/*@ requires \valid_read(c) && is_counter(c) && \valid(phase) && \separated(c, phase);
+    assigns *phase;
+    ensures *phase < c->num;
+    ensures tick * c->den + c->num - 1 < c->num * TWO64 ==>
+            tick * c->den == \result * c->num + *phase - (c->num - 1);
+    ensures tick * c->den + c->num - 1 >= c->num * TWO64 ==> \result == AT_NEVER; */
 static at_t round_up(const struct counter *c, uint64_t tick, uint64_t *phase)
 {
-    vt_u128 n = vt_mul(tick, c->den) + (c->num - 1);
+    vt_u128 n = vt_plus(vt_mul(tick, c->den), c->num - 1);
 
     *phase = 0;
-    if ((uint64_t)(n >> 64) >= c->num)
+    if (vt_high(n) >= c->num)
         return AT_NEVER;
     return vt_div(n, c->num, phase);
 }
@@ -71,8 +82,8 @@ bool counter_every(const struct counter *c, uint64_t tick, uint64_t period, stru
 
     s->first = round_up(c, tick, &s->phase);
     s->period_den = c->num;
-    s->period_num = (uint64_t)n;
-    if (n >> 64 == 0)
+    s->period_num = vt_low(n);
+    if (vt_high(n) == 0)
         return true;
 
     s->phase = 0;

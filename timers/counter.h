@@ -18,14 +18,24 @@ struct counter {
     uint64_t den;
 };
 
+/*@ predicate is_counter(struct counter *c) = c->num > 0 && c->den > 0; */
+
 /* A clock of hz_num/hz_den Hz in an apparent time of at_hz Hz. Zeros are taken as ones.
  * Precondition: at_hz * hz_den < 2^64. */
 void counter_init(struct counter *c, uint64_t at_hz, uint64_t hz_num, uint64_t hz_den);
 
 /* Ticks elapsed at `at`, rounded down; UINT64_MAX when they do not fit. */
+/*@ requires \valid_read(c) && is_counter(c);
+    assigns \nothing;
+    ensures at * c->num < c->den * TWO64 ==> \result * c->den <= at * c->num < (\result + 1) * c->den;
+    ensures at * c->num >= c->den * TWO64 ==> \result == UINT64_MAX; */
 uint64_t counter_ticks(const struct counter *c, at_t at);
 
 /* The AT of a tick, rounded up; AT_NEVER when it does not fit. */
+/*@ requires \valid_read(c) && is_counter(c);
+    assigns \nothing;
+    ensures tick * c->den + c->num - 1 < c->num * TWO64 ==>
+            (\result - 1) * c->num < tick * c->den <= \result * c->num; */
 at_t counter_at(const struct counter *c, uint64_t tick);
 
 /* The schedule of one event at `tick`. */

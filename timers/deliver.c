@@ -25,6 +25,9 @@ rt_t vtime_deadline(const struct vtime *t)
     if (!t->moving) {
         return RT_NEVER;
     }
+    if (t->policy.naive) {
+        return naive_deadline(t);
+    }
     if (t->leap_due) {
         return t->floor;
     }
@@ -39,13 +42,10 @@ rt_t vtime_deadline(const struct vtime *t)
     return taken > due ? taken : due;
 }
 
-/* Takes a delivered entry out or moves it on. Returns how many ticks of a periodic timer a leap to `upto`
- * drops. */
-static uint64_t update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
+uint64_t vt_update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
 {
     uint64_t events = schedule_count(timer, upto);
 
-    queue_remove(&t->queue, timer);
     if (timer->schedule.period_num != 0) {
         /* The ledger's count must be taken before the entry moves past the limit. */
         uint64_t due = schedule_count_all(timer, upto);
@@ -62,21 +62,39 @@ static uint64_t update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
     return events - 1;
 }
 
+void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode)
+{
+    enum vt_outcome outcome = timer->ops->event(timer->self, at);
+
+    timer->ticks.delivered += outcome == VT_DELIVERED;
+    timer->ticks.merged += outcome == VT_MERGED;
+    if (t->observer != NULL && t->observer->event != NULL) {
+        t->observer->event(t->observer_ctx, timer, rt, at, mode, outcome);
+    }
+}
+
+/* Up to which AT a timer's ticks are done with by the one at `at`: that one alone, or all whose real time has
+ * come (enum vt_missed). A one-shot misses none. */
+static at_t done_with(const struct vtime *t, const struct vtimer *timer, rt_t rt, at_t at)
+{
+    at_t present = vt_present(t, rt);
+
+    return timer->missed != VT_COMPRESS && present > at ? present : at;
+}
+
 static void deliver_entry(struct vtime *t, struct vtimer *timer, rt_t rt, enum vt_mode mode, bool late)
 {
     /* The event's own AT; in a leap the present (DESIGN.md 2.7). AT_L only differs where a TSC overshot. */
     at_t at = t->at_p;
-    enum vt_outcome outcome;
-    uint64_t dropped = update_entry(t, timer, at);
+    uint64_t dropped = vt_update_entry(t, timer, done_with(t, timer, rt, at));
 
-    progress_event(t, timer, at, late);
-    outcome = timer->ops->event(timer->self, at);
-    timer->ticks.delivered += outcome == VT_DELIVERED;
-    timer->ticks.merged += outcome == VT_MERGED;
-    timer->ticks.dropped += dropped;
-    if (t->observer != NULL && t->observer->event != NULL) {
-        t->observer->event(t->observer_ctx, timer, rt, at, mode, outcome);
+    if (timer->missed == VT_SKIP && dropped != 0 && mode != VT_LEAP) {
+        dropped++;
+    } else {
+        progress_event(t, timer, at, late);
+        vt_notify(t, timer, rt, at, mode);
     }
+    timer->ticks.dropped += dropped;
     if (dropped != 0 && t->observer != NULL && t->observer->drop != NULL) {
         t->observer->drop(t->observer_ctx, timer, rt, at, dropped);
     }
@@ -201,6 +219,11 @@ void vtime_deliver(struct vtime *t, rt_t now)
     unsigned int instants = 0;
 
     vt_changed(t);
+    if (t->policy.naive) {
+        vtime_latch(t, now);
+        naive_deliver(t);
+        return;
+    }
     vtime_latch(t, now);
     if (!t->moving) {
         return;

@@ -12,21 +12,38 @@
 /* ---- apparent.c ---- */
 
 /* The real time of the equations: RT_C, which stands still during a pause. */
+/*@ requires \valid_read(t);
+    assigns \nothing; */
 rt_t vt_rt(const struct vtime *t);
 
 /* The AT that belongs to RT when nothing is late: AT_P + (RT - NRT_P). */
+/*@ requires \valid_read(t);
+    assigns \nothing; */
 at_t vt_present(const struct vtime *t, rt_t rt);
 
 /* NRT_N of an AT: NRT_P + (AT_N - AT_P). */
 rt_t vt_nrt(const struct vtime *t, at_t at);
 
+/*@ // The times of a VM are far from the end of 64 bits, and its rates are rates.
+    predicate is_sane(struct vtime *t) =
+        \valid_read(t) && (t->queue.head != \null ==> \valid_read(t->queue.head)) && is_ratio(t->c) &&
+        is_moment(t->rt_n) && t->at_l < AT_LIMIT && t->rt_l < AT_LIMIT; */
+
 /* AT_C at `rt` (DESIGN.md 2.4), which is not before RT_L. */
+/*@ requires is_sane(t) && t->rt_l <= rt < AT_LIMIT;
+    assigns \nothing;
+    ensures !t->policy.naive ==> t->at_l <= \result;
+    ensures !t->policy.naive && t->queue.head != \null && t->queue.head->at > t->at_l ==>
+            \result <= t->queue.head->at; */
 at_t vt_at(const struct vtime *t, rt_t rt);
 
 /* AT_L = AT_C at vt_rt(): an incident. */
 void vt_incident(struct vtime *t);
 
 /* Raises AT_L to `at` at vt_rt(), AT having run there. */
+/*@ requires \valid(t) && t->at_l <= at && t->account.run + t->account.leapt == t->at_l;
+    assigns t->account.run, t->at_l, t->rt_l;
+    ensures t->account.run + t->account.leapt == t->at_l == at; */
 void vt_raise(struct vtime *t, at_t at);
 
 /* Figure 5C at `rt`, about the present head (DESIGN.md 2.3). without_event: the lag counts too. */
@@ -44,6 +61,20 @@ static inline void vt_changed(struct vtime *t)
 /* When the head would be delivered, but for acknowledgements: its RT_N with the gate of minimum progress, and
  * not before the decision or the resumption that made it due. */
 rt_t vt_due(const struct vtime *t);
+
+/* An entry that is out of the queue, and whose event at AT `at` is now, goes on: a periodic one is queued
+ * again for its first event after `upto`, any other is not armed any more. Returns how many ticks there were
+ * up to `upto` besides that event. */
+uint64_t vt_update_entry(struct vtime *t, struct vtimer *timer, at_t upto);
+
+/* The emulator and the observer are told of an event, and the ledger counts it. */
+void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode);
+
+/* ---- naive.c: vtime_deadline(), and what vtime_advance() does at the latched RT_C ---- */
+
+rt_t naive_deadline(const struct vtime *t);
+rt_t naive_deadline_of(const struct vtime *t, const struct vtimer *timer);
+void naive_deliver(struct vtime *t);
 
 /* ---- progress.c ---- */
 
@@ -69,6 +100,7 @@ bool progress_gate_holds(const struct vtime *t);
 
 /* The RT from which minimum progress ([0111]) allows the next event; 0 or past: already. RT_NEVER: it takes a
  * change of some vCPU's state first. */
+/*@ assigns \nothing; */
 rt_t progress_gate(const struct vtime *t);
 
 /* The RT up to which the head's instant may have to wait for the guest to take the previous events of its

@@ -1,27 +1,34 @@
 #include "timers/muldiv.h"
 
-/* A product of 192 bits: hi * 2^64 + lo. */
+/* A product of 192 bits: high * 2^64 + low. */
 struct wide {
-    vt_u128 hi;
-    uint64_t lo;
+    vt_u128 high;
+    uint64_t low;
 };
 
+/*@ logic integer wide(struct wide n) = val(n.high) * TWO64 + n.low; */
+
+/*@ assigns \nothing;
+    ensures wide(\result) == val(a) * b; */
 static struct wide wide_mul(vt_u128 a, uint64_t b)
 {
-    vt_u128 low = vt_mul((uint64_t)a, b);
+    vt_u128 low = vt_mul(vt_low(a), b);
+    struct wide n = {vt_plus(vt_mul(vt_high(a), b), vt_high(low)), vt_low(low)};
 
-    return (struct wide){vt_mul((uint64_t)(a >> 64), b) + (low >> 64), (uint64_t)low};
+    return n;
 }
 
+/*@ assigns \nothing;
+    ensures \result <==> wide(a) <= wide(b); */
 static bool wide_le(struct wide a, struct wide b)
 {
-    return a.hi != b.hi ? a.hi < b.hi : a.lo <= b.lo;
+    return vt_le(a.high, b.high) && (!vt_le(b.high, a.high) || a.low <= b.low);
 }
 
 uint64_t vt_div_portable(vt_u128 n, uint64_t d, uint64_t *rem)
 {
-    uint64_t high = (uint64_t)(n >> 64);
-    uint64_t low = (uint64_t)n;
+    uint64_t high = vt_high(n);
+    uint64_t low = vt_low(n);
 
     for (int i = 0; i < 64; i++) {
         bool carry = high >> 63;
@@ -37,7 +44,7 @@ uint64_t vt_div_portable(vt_u128 n, uint64_t d, uint64_t *rem)
     return low;
 }
 
-uint64_t vt_mul3_div(uint64_t a, uint64_t b, uint64_t c, vt_u128 d, uint64_t most)
+uint64_t vt_mul3_div(uint64_t a, uint64_t b, uint64_t c, vt_u128 d)
 {
     vt_u128 ab = vt_mul(a, b);
     struct wide n = wide_mul(ab, c);
@@ -45,16 +52,25 @@ uint64_t vt_mul3_div(uint64_t a, uint64_t b, uint64_t c, vt_u128 d, uint64_t mos
     uint64_t rem;
 
     /* The ordinary case in the kernel: small rates, distances of seconds. */
-    if (n.hi >> 64 == 0 && d >> 64 == 0 && (uint64_t)n.hi < (uint64_t)d) {
-        return vt_div((n.hi << 64) | n.lo, (uint64_t)d, &rem);
+    if (vt_high(n.high) == 0 && vt_high(d) == 0 && vt_low(n.high) < vt_low(d)) {
+        return vt_div(vt_join(vt_low(n.high), n.low), vt_low(d), &rem);
     }
     /* Bit by bit: the greatest result with result * d <= n. */
+    /*@ loop invariant halves(bit);
+        loop invariant result * val(d) <= wide(n) && result + step(bit) <= TWO64;
+        loop invariant wide(n) < (result + step(bit)) * val(d);
+        loop assigns bit, result;
+        loop variant bit; */
     for (uint64_t bit = UINT64_C(1) << 63; bit != 0; bit >>= 1) {
-        uint64_t trial = result | bit;
+        uint64_t trial = result + bit;
 
-        if (trial <= most && wide_le(wide_mul(d, trial), n)) {
+        /*@ assert trial == result + bit; */
+        /*@ assert wide(n) < (trial + bit) * val(d); */
+        if (wide_le(wide_mul(d, trial), n)) {
             result = trial;
         }
+        /*@ assert wide(n) < (result + bit) * val(d); */
+        /*@ assert bit == step(bit >> 1); */
     }
     return result;
 }

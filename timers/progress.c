@@ -5,6 +5,7 @@
  * follows from the present run states, and is kept while none of them changes. */
 #include "timers/internal.h"
 #include "timers/muldiv.h"
+#include "timers/queue.h"
 
 uint64_t progress_executed(const struct vtime *t, unsigned int cpu)
 {
@@ -177,10 +178,10 @@ static rt_t taken_gate(const struct vtime *t, const struct vtimer *timer)
 
 rt_t progress_taken_gate(const struct vtime *t)
 {
-    const struct vtimer *head = t->queue.head;
     rt_t gate = 0;
 
-    for (const struct vtimer *timer = head; timer != NULL && timer->at == head->at; timer = timer->next) {
+    for (const struct vtimer *timer = t->queue.head; timer != NULL;
+         timer = queue_next_equal(&t->queue, timer)) {
         rt_t open = taken_gate(t, timer);
 
         gate = open > gate ? open : gate;

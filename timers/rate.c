@@ -3,6 +3,9 @@
 
 #include "timers/muldiv.h"
 
+/* A naive timer's hardware is the host's PIT, whose input clock has this many Hz: 14318180 / 12, rounded. */
+#define HARDWARE_HZ 1193182u
+
 /* The adaptive rate moves in sixteenths, so that FAST stays a fraction of small numbers. */
 #define RATE_STEPS 16u
 
@@ -20,6 +23,7 @@ struct vtime_policy vtime_policy_defaults(uint64_t hz)
         .round = hz / 10,
         .gap = VT_GAP_SMOOTH,
         .hyst = VT_HYST_5C,
+        .spacing = hz / HARDWARE_HZ + 1,
     };
 }
 
@@ -34,9 +38,12 @@ struct vtime_policy vtime_policy_figure7(void)
         .round = RT_NEVER,
         .gap = VT_GAP_SMOOTH,
         .hyst = VT_HYST_5C,
+        .spacing = 2, /* [0058]: "the period for the hardware clock is two units of time" */
     };
 }
 
+/*@ assigns \nothing;
+    ensures \result <==> is_ratio(r); */
 static bool ratio_valid(struct vt_ratio r)
 {
     return r.den != 0 && r.num >= r.den && r.num < AT_LIMIT;
@@ -61,17 +68,20 @@ rt_t vt_moment_ceil(const struct vt_moment *m)
  * so the gap closes exponentially with time constant tau while it is small, at full rate while it is large,
  * and, being rounded up, in finite time. With a share s of a processor a VM's lag settles where s * C = 1, if
  * maxrate allows that, which is the bound of DESIGN.md 2.8. */
+/*@ requires \valid_read(p) && is_policy(p);
+    assigns \nothing;
+    ensures is_ratio(\result) && \result.num * p->maxrate.den <= p->maxrate.num * \result.den; */
 static struct vt_ratio adaptive_rate(const struct vtime_policy *p, int64_t lag)
 {
     uint64_t behind = lag > 0 ? (uint64_t)lag : 0;
     uint64_t steps = vt_mul_div(behind, RATE_STEPS, p->tau);
     uint64_t num;
 
-    if (steps >= AT_LIMIT) {
+    if (steps >= AT_LIMIT - RATE_STEPS - 1) {
         return p->maxrate;
     }
     num = RATE_STEPS + steps + 1;
-    if (vt_mul(num, p->maxrate.den) >= vt_mul(p->maxrate.num, RATE_STEPS)) {
+    if (vt_le(vt_mul(p->maxrate.num, RATE_STEPS), vt_mul(num, p->maxrate.den))) {
         return p->maxrate;
     }
     return (struct vt_ratio){num, RATE_STEPS};
@@ -82,9 +92,7 @@ struct vt_ratio vt_rate_for(const struct vtime_policy *p, int64_t lag)
     return p->rate == VT_RATE_ADAPTIVE ? adaptive_rate(p, lag) : p->c;
 }
 
-/* FAST = RT_L + (AT_N - AT_L) / C (DESIGN.md 2.3). The quotient is at most AT_N - AT_L, for C is at least
- * one. */
-static struct vt_moment fast_moment(const struct vt_question *q, struct vt_ratio c)
+struct vt_moment vt_fast(const struct vt_question *q, struct vt_ratio c)
 {
     uint64_t distance = q->at_n > q->at_l ? q->at_n - q->at_l : 0;
     struct vt_moment fast = {.den = c.num};
@@ -93,34 +101,55 @@ static struct vt_moment fast_moment(const struct vt_question *q, struct vt_ratio
     return fast;
 }
 
+/* rt > nrt + k1 */
+/*@ assigns \nothing;
+    ensures \result <==> rt > nrt + k1; */
+static bool is_behind(rt_t rt, rt_t nrt, rt_t k1)
+{
+    return !vt_le(vt_sum(rt, 0), vt_sum(nrt, k1));
+}
+
+/* rt <= nrt - k2, with K2 brought to the other side. */
+/*@ assigns \nothing;
+    ensures \result <==> rt <= nrt - k2; */
+static bool is_level(rt_t rt, rt_t nrt, rt_t k2)
+{
+    return vt_le(vt_sum(rt, k2), vt_sum(nrt, 0));
+}
+
 /* Steps 780-782, or [0115]'s other condition; and, where no event came before, the lag (DESIGN.md 2.3). */
+/*@ requires \valid_read(p) && \valid_read(q);
+    assigns \nothing;
+    ensures \result <==> behind(p, q); */
 static bool must_catch_up(const struct vtime_policy *p, const struct vt_question *q)
 {
     bool by_form =
-        p->hyst == VT_HYST_ARTP ? q->art_p > (vt_u128)q->nrt_p + p->k1 : q->rt_c > (vt_u128)q->nrt_n + p->k1;
+        p->hyst == VT_HYST_ARTP ? is_behind(q->art_p, q->nrt_p, p->k1) : is_behind(q->rt_c, q->nrt_n, p->k1);
 
     return by_form || (q->without_event && q->lag > 0 && (uint64_t)q->lag > p->k1);
 }
 
-/* Step 788, or [0115]'s other conditions, with K2 brought to the other side. */
+/* Step 788, or [0115]'s other conditions. */
+/*@ requires \valid_read(p) && \valid_read(q) && \valid_read(fast) && is_moment(*fast);
+    assigns \nothing;
+    ensures \result <==> level(p, q, rounded_up(*fast)); */
 static bool has_caught_up(const struct vtime_policy *p, const struct vt_question *q,
                           const struct vt_moment *fast)
 {
     switch (p->hyst) {
     case VT_HYST_RTC:
-        return (vt_u128)q->rt_c + p->k2 <= q->nrt_n;
+        return is_level(q->rt_c, q->nrt_n, p->k2);
     case VT_HYST_ARTP:
-        return (vt_u128)q->art_p + p->k2 <= q->nrt_p;
+        return is_level(q->art_p, q->nrt_p, p->k2);
     case VT_HYST_5C:
         break;
     }
-    return (vt_u128)vt_moment_ceil(fast) + p->k2 <= q->nrt_n;
+    return is_level(vt_moment_ceil(fast), q->nrt_n, p->k2);
 }
 
 enum vt_mode vt_decide_mode(const struct vtime_policy *p, const struct vt_question *q, enum vt_mode mode,
-                            struct vt_ratio c, struct vt_moment *fast)
+                            const struct vt_moment *fast)
 {
-    *fast = fast_moment(q, c);
     if (mode != VT_CATCHUP && !must_catch_up(p, q)) {
         return VT_NORMAL;
     }

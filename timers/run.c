@@ -46,7 +46,7 @@ static void resume(struct vtime *t)
     t->moved_since = t->rt_c;
     t->floor = t->rt_c;
     progress_changed(t);
-    if (t->policy.gap == VT_GAP_JUMP) {
+    if (t->policy.gap == VT_GAP_JUMP || t->policy.naive) {
         leap_is_wanted(t);
         return;
     }

@@ -44,11 +44,34 @@ void vtime_attach(struct vtime *t, struct vtimer *timer, const char *name, const
         .self = self,
         .vcpu = vcpu,
         .progress = t->policy.progress,
+        .missed = t->policy.missed,
     };
     while (*end != NULL) {
         end = &(*end)->sibling;
     }
     *end = timer;
+}
+
+static bool name_begins(const char *name, const char *with)
+{
+    while (*with != '\0' && *name == *with) {
+        name++;
+        with++;
+    }
+    return *with == '\0' && (*name == '\0' || *name == '-');
+}
+
+bool vtime_missed(struct vtime *t, const char *name, enum vt_missed missed)
+{
+    bool any = false;
+
+    for (struct vtimer *timer = t->timers; timer != NULL; timer = timer->sibling) {
+        if (name_begins(timer->name, name)) {
+            timer->missed = missed;
+            any = true;
+        }
+    }
+    return any;
 }
 
 static void disarm(struct vtime *t, struct vtimer *timer)
@@ -88,6 +111,7 @@ void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *
     vt_changed(t);
     if (!t->in_event) {
         vt_incident(t);
+        timer->last.happened = timer->last.happened && !t->policy.naive;
     }
     if (wanted.first < t->at_l) {
         wanted.first = t->at_l;

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "timers/coordinator.h"
+#include "timers/heap.h"
 #include "timers/ledger.h"
 #include "timers/rate.h"
 #include "timers/types.h"
@@ -46,6 +48,9 @@ struct vt_schedule {
     uint64_t phase;
 };
 
+/*@ predicate is_schedule(struct vt_schedule *s) =
+        s->phase < s->period_den && (s->period_num == 0 || s->period_num >= s->period_den); */
+
 /* One virtual timer: an entry of its VM's timer event queue ([0085]). Embedded in its emulator; everything
  * below `progress` is the coordinator's own. */
 struct vtimer {
@@ -54,12 +59,13 @@ struct vtimer {
     void *self;        /* passed to ops: the emulator */
     unsigned int vcpu; /* target virtual CPU: whose progress gates the next event ([0111]); may be changed */
     uint64_t progress; /* minimum progress M in RT ticks; set from the policy at attach, may be overridden */
+    enum vt_missed missed; /* ... as is this */
 
     /* The queue's (timers/queue.c). */
-    struct vtimer *next;
-    struct vtimer *prev;
+    struct heap_node entry;
+    struct vtimer *next_due; /* the next entry of the instant that is being delivered */
+    bool due;                /* part of it, and still to be delivered */
     bool armed;
-    bool due;                    /* part of the instant that is being delivered */
     at_t at;                     /* the next event */
     uint64_t rem;                /* its fraction, over schedule.period_den: 0 <= rem < period_den */
     struct vt_schedule schedule; /* as it was set; `first` is where the ledger counts from */
@@ -70,6 +76,7 @@ struct vtimer {
         bool happened;
         bool late; /* it came after its NRT, nominally */
         at_t at;
+        rt_t rt;           /* nominal; naive timers only */
         unsigned int vcpu; /* where it went */
         uint64_t executed; /* what that vCPU had executed by then */
         uint64_t moved;    /* how long the VM had run by then */
@@ -77,13 +84,17 @@ struct vtimer {
     } last;
 
     struct vt_ticks_account ticks;
+    struct deadline watch;  /* only where each timer's event is monitored on its own: timers/monitor.h */
     struct vtimer *sibling; /* all timers of the VM, in the order of attachment */
 };
 
 /* The timer event queue ([0085]-[0089]). */
 struct vt_queue {
-    struct vtimer *head;
-    uint64_t instants; /* instants numbered so far */
+    struct vtimer *head; /* of the heap */
+    struct heap heap;
+    struct vtimer *due; /* the rest of the instant that is being delivered */
+    uint64_t instants;  /* instants, and updates outside of one, numbered so far */
+    uint64_t orders;    /* entries numbered so far */
 };
 
 /* ---- virtual CPUs ---- */
@@ -187,6 +198,10 @@ void vtime_clear(struct vtime *t, struct vtimer *timer);
  * In an event callback: the event's AT. */
 at_t vtime_now(struct vtime *t);
 
+/* Sets the missed-tick policy of every timer whose name is `name`, or begins with that and a '-'. False if
+ * there is none. */
+bool vtime_missed(struct vtime *t, const char *name, enum vt_missed missed);
+
 /* Ticks of AT (and RT) a second. */
 uint64_t vtime_hz(const struct vtime *t);
 
@@ -215,6 +230,10 @@ void vtime_latch(struct vtime *t, rt_t now);
  * after whatever may have changed the answer: any call of this interface, and the guest's taking of an
  * interrupt. */
 rt_t vtime_deadline(const struct vtime *t);
+
+/* When this timer's next event comes, as things stand at the latched RT_C: never before vtime_deadline().
+ * RT_NEVER: it is not armed, or the VM does not run. For whoever monitors several events ([0084]). */
+rt_t vtime_deadline_of(const struct vtime *t, const struct vtimer *timer);
 
 /* A vCPU's run state, at the latched RT_C. The VM runs while any of its vCPUs does; with all of them halted
  * AT runs on in real time; else it is descheduled. After a call that makes the VM run again, call

@@ -18,6 +18,10 @@
 #define VM_CPUS_MAX 8u
 #define LEAP_OFF    UINT64_MAX /* leap_ns: leap=off */
 
+/* missed=: the timers that it knows, by the names of their emulators (vmm/settings.c). */
+#define MISSED_TIMERS 4
+extern const char *const missed_timers[MISSED_TIMERS];
+
 /* A boot module as the loader left it in memory, and its words. */
 struct boot_module {
     const uint8_t *data;
@@ -30,6 +34,8 @@ struct global_config {
     uint64_t slice_ns;  /* slice=, default 10 ms */
     bool boost;         /* boost=on|off */
     bool halt_on_empty; /* on-empty=halt|end */
+    bool monitor_each;  /* monitor=each: a deadline for each virtual timer; next: for each VM */
+    uint64_t poll_ns;   /* poll=: deadlines are noticed at multiples of this; 0, poll=off: at their moment */
 };
 
 struct guest_module {
@@ -54,8 +60,10 @@ struct vm_config {
         uint64_t maxrate; /* 0: the default, 4 times the runnable VMs of the processor */
         uint64_t k1_ns, k2_ns, leap_ns, progress_ns;
         bool gap_jump;
-        uint8_t hyst; /* 0: 5c, 1: rtc, 2: artp */
-        bool strict;  /* time=strict: every RDTSC exits */
+        uint8_t hyst;                         /* 0: 5c, 1: rtc, 2: artp */
+        bool strict;                          /* time=strict: every RDTSC exits */
+        bool naive;                           /* time=naive: no coordination of the timers */
+        enum vt_missed missed[MISSED_TIMERS]; /* missed=: in the order of missed_timers */
     } time;
     bool pvclock;         /* pvclock=on|off: KVM's clock (vmm/pvclock.h) */
     bool tsc_deadline;    /* tsc-deadline=on|off: that mode of the LAPIC timers */

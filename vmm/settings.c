@@ -6,6 +6,8 @@
 
 #define SLICE_MIN_NS    100000ull
 #define SLICE_MAX_NS    10000000000ull
+#define POLL_MIN_NS     10000ull
+#define POLL_MAX_NS     100000000ull
 #define TIME_MAX_NS     100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
 #define PROGRESS_MIN_NS 10000ull
 #define RATE_MAX        0xFFFFFFFFull
@@ -61,10 +63,26 @@ static bool parse_on_empty(void *target, const char *value)
     return choice(value, "end", "halt", &((struct global_config *)target)->halt_on_empty);
 }
 
+static bool parse_monitor(void *target, const char *value)
+{
+    return choice(value, "next", "each", &((struct global_config *)target)->monitor_each);
+}
+
+static bool parse_poll(void *target, const char *value)
+{
+    struct global_config *g = target;
+
+    g->poll_ns = 0;
+    return strcmp(value, "off") == 0 ||
+           (words_time(value, POLL_MAX_NS, &g->poll_ns) && g->poll_ns >= POLL_MIN_NS);
+}
+
 const struct setting global_settings[GLOBAL_SETTINGS] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
     {"on-empty=", "on-empty=halt|end", parse_on_empty},
+    {"monitor=", "monitor=next|each", parse_monitor},
+    {"poll=", "poll= takes a time from 10us to 100ms, or off", parse_poll},
 };
 
 /* ---- a module's settings ---- */
@@ -198,8 +216,61 @@ static bool parse_hyst(void *target, const char *value)
 
 static bool parse_time(void *target, const char *value)
 {
-    time_of(target)->strict = true;
-    return strcmp(value, "strict") == 0;
+    static const char *const list[] = {"fast", "strict", "naive"};
+    unsigned int i;
+
+    if (!one_of(value, list, COUNT(list), &i))
+        return false;
+    time_of(target)->strict = i == 1;
+    time_of(target)->naive = i == 2;
+    return true;
+}
+
+const char *const missed_timers[MISSED_TIMERS] = {"pit", "rtc", "lapic", "hpet"};
+
+/* "POLICY", for all, or "TIMER:POLICY"; `text` is one item of the list. */
+static bool parse_missed_item(struct vtime_settings *t, const char *text, size_t length)
+{
+    static const char *const policies[] = {"compress", "skip", "collapse"};
+    char item[24];
+    char *policy = item;
+    unsigned int timer = MISSED_TIMERS, how;
+
+    if (length >= sizeof(item))
+        return false;
+    memcpy(item, text, length);
+    item[length] = '\0';
+    while (*policy != '\0' && *policy != ':')
+        policy++;
+    if (*policy == ':') {
+        *policy++ = '\0';
+        if (!one_of(item, missed_timers, MISSED_TIMERS, &timer))
+            return false;
+    } else {
+        policy = item;
+    }
+    if (!one_of(policy, policies, COUNT(policies), &how))
+        return false;
+    for (unsigned int i = 0; i < MISSED_TIMERS; i++) {
+        if (timer == MISSED_TIMERS || timer == i)
+            t->missed[i] = (enum vt_missed)how;
+    }
+    return true;
+}
+
+static bool parse_missed(void *target, const char *value)
+{
+    size_t n;
+
+    do {
+        n = 0;
+        while (value[n] != '\0' && value[n] != ',')
+            n++;
+        if (!parse_missed_item(time_of(target), value, n))
+            return false;
+        value += n;
+    } while (*value++ == ',');
+    return true;
 }
 
 static bool parse_rtc(void *target, const char *value)
@@ -293,7 +364,8 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"progress=", "progress= takes a time such as 50us", parse_progress},
     {"gap=", "gap=smooth|jump", parse_gap},
     {"hyst=", "hyst=5c|rtc|artp", parse_hyst},
-    {"time=", "time=strict", parse_time},
+    {"time=", "time=fast|strict|naive", parse_time},
+    {"missed=", "missed=[pit:|rtc:|lapic:|hpet:]compress|skip|collapse[,...]", parse_missed},
     {"rtc=", "rtc=host|SECONDS since 1970", parse_rtc},
     {"hpet=", "hpet=on|off", parse_hpet},
     {"pvclock=", "pvclock=on|off", parse_pvclock},

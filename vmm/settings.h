@@ -6,8 +6,8 @@
 #include "vmm/config.h"
 #include "vmm/words.h"
 
-#define GLOBAL_SETTINGS 3
-#define VM_SETTINGS     21
+#define GLOBAL_SETTINGS 5
+#define VM_SETTINGS     22
 
 enum module_role { ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };
 

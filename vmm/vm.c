@@ -201,6 +201,7 @@ static struct vtime_policy policy_of(const struct vtime_settings *s)
     p.leap = s->leap_ns == LEAP_OFF ? VT_NO_LEAP : ticks(s->leap_ns);
     p.progress = ticks(s->progress_ns);
     p.gap = s->gap_jump ? VT_GAP_JUMP : VT_GAP_SMOOTH;
+    p.naive = s->naive;
     p.hyst = s->hyst == 1 ? VT_HYST_RTC : s->hyst == 2 ? VT_HYST_ARTP : VT_HYST_5C;
     return p;
 }
@@ -256,6 +257,13 @@ static bool build_time(struct vm *vm)
     return true;
 }
 
+/* missed=: not each machine has each of the timers. */
+static void set_missed(struct vm *vm)
+{
+    for (unsigned int i = 0; i < MISSED_TIMERS; i++)
+        (void)vtime_missed(&vm->time, missed_timers[i], vm->config.time.missed[i]);
+}
+
 static bool build_vcpus(struct vm *vm)
 {
     for (unsigned int i = 0; i < vm->config.cpus; i++) {
@@ -300,6 +308,7 @@ static bool build(struct vm *vm)
     if (!check_config(vm) || !build_memory(vm) || !build_time(vm) || !build_vcpus(vm))
         return false;
     platform_init(vm);
+    set_missed(vm);
     return start_images(vm);
 }
 

@@ -4,7 +4,8 @@
     tests/golden/run.py TIMESIM [--update]
 
 A first line "# timesim OPTIONS" gives the options; in errors/ a first line "# line N" names the line of the error.
-Afterwards the reference implementation and a short fuzz of fixed seed have their say (tests/unit/fuzz_timesim.py)."""
+Afterwards the reference implementation and a short fuzz of fixed seed have their say (tests/unit/fuzz_timesim.py), with
+as many scenarios as FUZZ says (400)."""
 
 import os
 import subprocess
@@ -77,7 +78,7 @@ def main():
         print("FAIL golden/%s: %s" % (name, fault))
     print("golden: %d passed, %d failed" % (len(checks) - len(failed), len(failed)), flush=True)
     environment = dict(os.environ, TIMESIM=timesim, PYTHONDONTWRITEBYTECODE="1")
-    fuzz = subprocess.run([sys.executable, str(FUZZ)], env=environment, timeout=300, check=False)
+    fuzz = subprocess.run([sys.executable, str(FUZZ), os.environ.get("FUZZ", "400")], env=environment, timeout=300, check=False)
     return 1 if failed or fuzz.returncode != 0 else 0
 
 

@@ -25,7 +25,7 @@ def run(program):
     ended = re.search(r"\[={10}\] \d+ test\(s\) run", text)
     if not ended or (done.returncode != 0 and failed == 0):
         failed += 1
-    return program, passed, failed, text if failed else ""
+    return program, passed, failed, text
 
 
 def main(programs):
@@ -33,6 +33,8 @@ def main(programs):
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         for program, ok, bad, text in pool.map(run, programs):
             print(f"{'FAIL' if bad else 'ok  '} {os.path.basename(program)}: {ok} passed, {bad} failed", flush=True)
+            for note in re.findall(r"^seeds .*", text, re.M):
+                print(f"     {note}")
             if bad:
                 print("\n".join(line for line in text.splitlines() if "       OK ]" not in line
                                 and "[ RUN" not in line))

@@ -165,6 +165,57 @@ static const struct wrong {
     {"vm=a rtc=now", "module 1: wrong value in 'rtc=now' (rtc=host|SECONDS since 1970)"},
 };
 
+/* time= and missed=: DESIGN.md 2.10, and the missed-tick policies of docs/time-model.md. */
+static void time_and_missed(void **state)
+{
+    (void)state;
+    PARSE("vm=a time=fast");
+    assert_false(vms[0].refused || vms[0].time.strict || vms[0].time.naive);
+    PARSE("vm=a time=naive missed=skip");
+    assert_true(vms[0].time.naive && !vms[0].time.strict);
+    for (unsigned int i = 0; i < MISSED_TIMERS; i++)
+        assert_int_equal(vms[0].time.missed[i], VT_SKIP);
+    PARSE("vm=a missed=collapse,pit:compress,lapic:skip");
+    assert_false(vms[0].refused);
+    assert_int_equal(vms[0].time.missed[0], VT_COMPRESS);
+    assert_int_equal(vms[0].time.missed[1], VT_COLLAPSE);
+    assert_int_equal(vms[0].time.missed[2], VT_SKIP);
+    assert_int_equal(vms[0].time.missed[3], VT_COLLAPSE);
+    for (unsigned int i = 0; i < 8; i++) {
+        static const char *const wrong[] = {
+            "vm=a missed=",          "vm=a missed=pit",
+            "vm=a missed=tsc:skip",  "vm=a missed=skip,",
+            "vm=a missed=pit:",      "vm=a missed=:skip",
+            "vm=a missed=pit:skip:", "vm=a missed=collapsecollapsecollapse:skip"};
+
+        parse_as(false, &wrong[i], 1);
+        assert_true(vms[0].refused);
+        assert_non_null(strstr(vms[0].reason, "missed="));
+    }
+}
+
+/* monitor= and poll=: patent [0083], [0084]. */
+static void ways_to_monitor(void **state)
+{
+    struct global_config g;
+    char words[] = "monitor=each poll=1ms";
+    char off[] = "poll=off";
+    char wrong[] = "poll=9us poll=101ms monitor=all";
+
+    (void)state;
+    said[0] = '\0';
+    config_parse_global(&g, words, false, complain);
+    assert_true(g.monitor_each);
+    assert_int_equal(g.poll_ns, 1000000);
+    config_parse_global(&g, off, false, complain);
+    assert_false(g.monitor_each);
+    assert_int_equal(g.poll_ns, 0);
+    assert_string_equal(said, "");
+    config_parse_global(&g, wrong, false, complain);
+    assert_non_null(strstr(said, "poll=9us"));
+    assert_non_null(strstr(said, "monitor=all"));
+}
+
 static void wrong_words_are_named(void **state)
 {
     size_t i;
@@ -478,6 +529,8 @@ int main(void)
         cmocka_unit_test(defaults),
         cmocka_unit_test(the_design_example),
         cmocka_unit_test(every_setting),
+        cmocka_unit_test(time_and_missed),
+        cmocka_unit_test(ways_to_monitor),
         cmocka_unit_test(wrong_words_are_named),
         cmocka_unit_test(wrong_values),
         cmocka_unit_test(bad_names_become_refused_vms),

@@ -27,8 +27,8 @@ static struct vt_question just_after_event(rt_t rt_c, rt_t nrt_p, at_t at_p, at_
 static enum vt_mode decide(const struct vtime_policy *p, const struct vt_question *q, enum vt_mode mode,
                            rt_t *fast)
 {
-    struct vt_moment moment;
-    enum vt_mode answer = vt_decide_mode(p, q, mode, p->c, &moment);
+    struct vt_moment moment = vt_fast(q, p->c);
+    enum vt_mode answer = vt_decide_mode(p, q, mode, &moment);
 
     *fast = vt_moment_ceil(&moment);
     return answer;
@@ -62,12 +62,12 @@ static void test_fast_is_exact(void **state)
 
     (void)state;
     p.c = (struct vt_ratio){3, 1};
-    vt_decide_mode(&p, &q, VT_CATCHUP, p.c, &fast);
+    fast = vt_fast(&q, p.c);
     assert_true(fast.whole == 103 && fast.num == 1 && fast.den == 3);
     p.c = (struct vt_ratio){BIG, BIG - 1};
     q.at_n = BIG;
     q.nrt_n = BIG;
-    vt_decide_mode(&p, &q, VT_CATCHUP, p.c, &fast);
+    fast = vt_fast(&q, p.c);
     assert_true(fast.whole == 100 + BIG - 1 && fast.num == 0);
 }
 
@@ -192,9 +192,44 @@ static void test_defaults_and_validity(void **state)
     assert_false(vtime_policy_valid(&p));
 }
 
+/* Every field: DESIGN.md 2.8's words, and the formula's time constant of 10 ms. */
+static void test_each_default(void **state)
+{
+    struct vtime_policy p = vtime_policy_defaults(1000000000);
+
+    (void)state;
+    assert_true(p.rate == VT_RATE_ADAPTIVE && p.gap == VT_GAP_SMOOTH && p.hyst == VT_HYST_5C);
+    assert_true(p.c.num == 2 && p.c.den == 1 && p.maxrate.num == 4 && p.maxrate.den == 1);
+    assert_true(p.tau == 10000000 && p.k1 == 0 && p.k2 == 0 && p.leap == 60000000000);
+    assert_true(p.progress == 50000 && p.round == 100000000);
+    assert_true(p.missed == VT_COMPRESS && !p.naive && p.spacing == 839);
+    assert_int_equal(vtime_policy_defaults(100).tau, 1);
+    assert_int_equal(vtime_policy_defaults(99).tau, 1); /* never 0 */
+    p = vtime_policy_figure7();
+    assert_true(p.rate == VT_RATE_FIXED && p.c.num == 2 && p.c.den == 1);
+    assert_true(p.maxrate.num == 2 && p.maxrate.den == 1 && p.tau == 64 && p.spacing == 2);
+    assert_true(p.leap == VT_NO_LEAP && p.round == RT_NEVER && p.progress == 0);
+}
+
+/* Level or ahead, the adaptive rate is its least; and an event that AT has passed is no distance away. */
+static void test_nothing_to_catch_up(void **state)
+{
+    struct vtime_policy p = vtime_policy_defaults(1);
+    struct vt_question q = {.at_l = 10, .rt_l = 50, .at_n = 9};
+    struct vt_moment fast = vt_fast(&q, p.c);
+
+    (void)state;
+    assert_true(vt_rate_for(&p, 0).num == 17 && vt_rate_for(&p, 0).den == 16);
+    assert_true(vt_rate_for(&p, -5).num == 17);
+    assert_true(vt_rate_for(&p, 1).num == 33);
+    assert_true(fast.whole == 50 && fast.num == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_default),
+        cmocka_unit_test(test_nothing_to_catch_up),
         cmocka_unit_test(test_the_patents_numbers),
         cmocka_unit_test(test_fast_is_exact),
         cmocka_unit_test(test_k1_and_k2),

@@ -3,12 +3,17 @@
  * pauses, and RDTSC without exits. After each call vtime_check() must hold; time as the guest sees it must
  * not go back; events must come in order of AT; and in the end, with the processor to itself, the VM must be
  * on time again. */
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "tests/unit/support/time_rig.h"
 
-#define CPUS 3
+#define CPUS  3
+#define LIVES 4000 /* each with a seed of its own; the environment's LIVES may ask for more */
 
 struct world {
     struct time_rig r;
+    uint64_t seed;
     uint64_t random;
     rt_t now;
     at_t seen; /* the latest time that the guest has seen */
@@ -19,6 +24,7 @@ struct world {
 };
 
 static struct world w;
+static uint64_t incidents; /* of all lives: events, reads, reprogramming, losses of the processor */
 
 static uint64_t below(uint64_t limit)
 {
@@ -38,13 +44,14 @@ static void sound(void)
     const char *broken = vtime_check(&w.r.time);
 
     if (broken != NULL) {
-        fail_msg("%s at RT %llu", broken, (unsigned long long)w.now);
+        fail_msg("seed %llu: %s at RT %llu", (unsigned long long)w.seed, broken, (unsigned long long)w.now);
     }
     for (; w.checked < w.r.events; w.checked++) {
         const struct rig_event *e = &w.r.event[w.checked % RIG_EVENTS];
 
         assert_true(e->at >= w.last_event);
         w.last_event = e->at;
+        incidents++;
     }
 }
 
@@ -52,6 +59,7 @@ static void guest_sees(at_t at)
 {
     assert_true(at >= w.seen);
     w.seen = at;
+    incidents++;
 }
 
 static struct vtime_policy random_policy(void)
@@ -68,6 +76,7 @@ static struct vtime_policy random_policy(void)
     p.leap = chance(40) ? below(20000) : VT_NO_LEAP;
     p.progress = chance(70) ? 1 + below(40) : 0;
     p.round = 500 + below(3000);
+    p.missed = chance(30) ? (enum vt_missed)below(VT_MISSED_POLICIES) : VT_COMPRESS;
     return p;
 }
 
@@ -114,6 +123,7 @@ static void random_state(void)
 {
     unsigned int cpu = (unsigned int)below(CPUS);
 
+    incidents++;
     switch (below(5)) {
     case 0:
         vtime_vcpu_stop(&w.r.time, cpu);
@@ -217,14 +227,14 @@ static void quiet_life(void)
         vtime_advance(&w.r.time, w.now);
         sound();
     }
-    fail_msg("still %lld behind", (long long)vtime_lag(&w.r.time));
+    fail_msg("seed %llu: still %lld behind", (unsigned long long)w.seed, (long long)vtime_lag(&w.r.time));
 }
 
 static void live(uint64_t seed)
 {
     struct vtime_policy p;
 
-    w = (struct world){.random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1};
+    w = (struct world){.seed = seed, .random = seed * UINT64_C(0x9E3779B97F4A7C15) + 1};
     p = random_policy();
     assert_true(vtime_policy_valid(&p));
     time_rig_init(&w.r, &p, 12345);
@@ -239,10 +249,14 @@ static void live(uint64_t seed)
 
 static void test_random_lives(void **state)
 {
+    const char *wanted = getenv("LIVES");
+    uint64_t lives = wanted != NULL ? strtoull(wanted, NULL, 10) : LIVES;
+
     (void)state;
-    for (uint64_t seed = 1; seed <= 1500; seed++) {
+    for (uint64_t seed = 1; seed <= lives; seed++) {
         live(seed);
     }
+    printf("seeds 1 to %llu: %llu incidents\n", (unsigned long long)lives, (unsigned long long)incidents);
 }
 
 int main(void)

@@ -127,11 +127,7 @@ static int run(const struct options *o, const struct scenario *s)
         }
     }
     puts("rt\tat\tkind\ttimer\tmode");
-    if (o->naive) {
-        simulate_naive(s, &sink, &result);
-    } else {
-        simulate(s, &sink, &result);
-    }
+    simulate(s, &sink, &result);
     if (o->ledger) {
         print_ledger(s, &result);
     }
@@ -160,6 +156,7 @@ int main(int argc, char **argv)
         return 2;
     }
     if (scenario_read(file, file == stdin ? "stdin" : o.file, &s)) {
+        s.policy.naive = o.naive;
         status = run(&o, &s);
     }
     scenario_free(&s);

@@ -14,6 +14,7 @@ struct guest_timer {
     struct run *run;
     const struct plan *plan;
     size_t next; /* one-shot: which of the list is armed */
+    at_t at;     /* one-shot: the AT that the last event was for, as the list has it */
 };
 
 struct run {
@@ -25,11 +26,12 @@ struct run {
 
 /* ---- the guest ---- */
 
-static void arm(struct guest_timer *g)
+/* first: the AT to program. */
+static void arm(struct guest_timer *g, at_t first)
 {
     const struct plan *plan = g->plan;
     struct vt_schedule s = {
-        .first = plan->at[g->next],
+        .first = first,
         .period_num = plan->periodic ? plan->period : 0,
         .period_den = 1,
     };
@@ -37,13 +39,28 @@ static void arm(struct guest_timer *g)
     vtime_set(&g->run->time, &g->timer, &s);
 }
 
+/* A guest knows the AT of its list's next event by its clocks. Where nobody keeps them together it counts
+ * from the interrupt: "with the same interval" ([0065]). */
+static void arm_next(struct guest_timer *g, at_t at)
+{
+    at_t next = g->plan->at[g->next];
+
+    if (!g->run->time.policy.naive) {
+        arm(g, next);
+    } else {
+        arm(g, next > g->at ? vtime_now(&g->run->time) + (next - g->at) : at);
+    }
+}
+
 static enum vt_outcome guest_event(void *self, at_t at)
 {
     struct guest_timer *g = self;
 
-    (void)at;
-    if (!g->plan->periodic && ++g->next < g->plan->count) {
-        arm(g);
+    if (!g->plan->periodic) {
+        g->at = g->plan->at[g->next];
+        if (++g->next < g->plan->count) {
+            arm_next(g, at);
+        }
     }
     return VT_DELIVERED;
 }
@@ -63,9 +80,13 @@ static void on_event(void *ctx, const struct vtimer *timer, rt_t rt, at_t at, en
                      enum vt_outcome outcome)
 {
     const struct run *r = ctx;
+    const struct guest_timer *g = timer->self;
     struct row row = {rt, at, ROW_EVENT, index_of(r, timer), mode, 0};
 
     (void)outcome;
+    if (r->time.policy.naive && !g->plan->periodic) {
+        row.at = g->at;
+    }
     r->sink->row(r->sink->ctx, &row);
 }
 
@@ -109,7 +130,7 @@ static void perform(struct run *r, const struct directive *d)
     }
     g->plan = &d->plan;
     g->next = 0;
-    arm(g);
+    arm(g, g->plan->at[0]);
 }
 
 static void point(struct run *r)
@@ -163,7 +184,7 @@ void simulate(const struct scenario *s, const struct row_sink *sink, struct resu
         g->plan = &s->timers[i].plan;
         g->next = 0;
         vtime_attach(&r.time, &g->timer, s->timers[i].name, &guest_ops, g, 0);
-        arm(g);
+        arm(g, g->plan->at[0]);
     }
     for (size_t i = 0; i < s->window_count; i++) {
         next = run_window(&r, s, &s->windows[i], next);

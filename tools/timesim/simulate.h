@@ -1,4 +1,4 @@
-/* Runs a scenario: on the real coordinator, or without one. */
+/* Runs a scenario on the real coordinator; its policy may say `naive` (figure 3B, [0061]-[0066]). */
 #ifndef TIMESIM_SIMULATE_H
 #define TIMESIM_SIMULATE_H
 
@@ -35,10 +35,7 @@ struct result {
     bool balances;
 };
 
-/* On the coordinator (figure 7). The caller frees result->ticks. */
+/* The caller frees result->ticks. */
 void simulate(const struct scenario *s, const struct row_sink *sink, struct result *result);
-
-/* Each timer on its own hardware timer (figure 3B, [0061]-[0066]). */
-void simulate_naive(const struct scenario *s, const struct row_sink *sink, struct result *result);
 
 #endif

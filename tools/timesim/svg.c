@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "parse.h"
 
@@ -154,7 +155,7 @@ static void draw_slices(const struct svg *svg, double y)
         fprintf(svg->file, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"slice\"/>\n",
                 x, y, width, SLICE_H);
         snprintf(label, sizeof(label), "%" PRIu64 " - %" PRIu64, w->from, w->to);
-        if (width > 90) {
+        if (width > 12.0 * (double)strlen(label) / 2) {
             text(svg, x + width / 2, y + 17, "mid", label);
         }
     }
@@ -208,6 +209,25 @@ static void draw_timers(const struct svg *svg)
     }
 }
 
+/* Lines of equal AT, and of the real times above. */
+static void draw_at_scale(const struct svg *svg, double y0, double scale)
+{
+    uint64_t unit = nice_unit(svg->end, 5);
+    uint64_t step = nice_unit(svg->end, 22);
+
+    for (uint64_t rt = 0; rt <= svg->end; rt += step) {
+        line(svg, x_of(svg, rt), y0, x_of(svg, rt), y0 - PLOT_H, "grid");
+    }
+    for (uint64_t at = 0; at <= svg->end; at += unit) {
+        char number[32];
+        double y = y0 - (double)at * scale;
+
+        snprintf(number, sizeof(number), "%" PRIu64, at);
+        line(svg, LEFT - 4, y, LEFT + WIDTH, y, "grid");
+        text(svg, LEFT - 8, y + 4, "scale", number);
+    }
+}
+
 /* Apparent time over real time: the incidents, and the straight line that they try to keep to. */
 static void draw_apparent(const struct svg *svg, double top)
 {
@@ -215,6 +235,8 @@ static void draw_apparent(const struct svg *svg, double top)
     double scale = PLOT_H / (WIDTH / svg->scale);
 
     text(svg, 10, top + 14, "name", "apparent time");
+    text(svg, 10, top + 28, "note", "dashed: real time");
+    draw_at_scale(svg, y0, scale);
     line(svg, LEFT, y0, LEFT + WIDTH, y0, "axis");
     line(svg, LEFT, top, LEFT, y0, "axis");
     line(svg, LEFT, y0, LEFT + WIDTH, top, "ideal");
@@ -240,7 +262,7 @@ static void draw_style(const struct svg *svg)
 {
     fputs(
         "<style>text{font:11px sans-serif;fill:#222}.name{font-weight:bold}.note,.event,.tick{font-size:10px}"
-        ".tick,.mid{text-anchor:middle}.title{font-size:15px}.note,.tick{fill:#667}"
+        ".tick,.mid{text-anchor:middle}.scale{text-anchor:end;font-size:10px;fill:#667}.title{font-size:15px}.note,.tick{fill:#667}"
         "line,path{fill:none;stroke:#222;stroke-width:1}.grid{stroke:#e4e6ea}.axis{stroke:#889}"
         ".clock{stroke:#445;stroke-width:.8}.normal{stroke-width:2}.catchup{stroke:#c4561b;stroke-width:2}"
         ".leap{stroke:#a3123c;stroke-width:2;stroke-dasharray:3 2}.slice{fill:#cfe0f3;stroke:#5b84b1}"
@@ -249,15 +271,26 @@ static void draw_style(const struct svg *svg)
         svg->file);
 }
 
+/* The marks and what they mean, from the right edge to the left. */
 static void draw_legend(const struct svg *svg)
 {
+    static const struct {
+        const char *class;
+        const char *means;
+        double width;
+    } marks[] = {{"leap", "leap", 50}, {"catchup", "catch-up mode", 105}, {"normal", "normal mode", 95}};
+    double x = LEFT + WIDTH;
+
     text(svg, 10, 22, "title", svg->naive ? "Timers without a coordinator" : "Timers in apparent time");
     if (svg->more) {
-        text(svg, LEFT + WIDTH - 320, 22, "note", "the first incidents only: there are too many to draw");
-    } else if (!svg->naive) {
-        text(svg, LEFT + WIDTH - 430, 22, "note",
-             "marks: real time (apparent time); black normal, orange catch-up, red leap");
+        text(svg, LEFT, 22, "note", "the first incidents only: there are too many to draw");
     }
+    for (size_t i = svg->naive ? 3 : 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        x -= marks[i].width;
+        line(svg, x, 10, x, 24, marks[i].class);
+        text(svg, x + 6, 21, "note", marks[i].means);
+    }
+    text(svg, x - 235, 21, "note", "events: real time (apparent time)");
 }
 
 static void draw(struct svg *svg)

@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Instructions for each operation of the coordinator, counted by callgrind: a table, and BUILD/bench-time.json.
+
+    tests/bench/bench_time.py PROGRAM BUILD
+
+The counts are exact and the same in each run. Fails where an operation grows faster than logarithmically: from ten
+timers or VMs on, each doubling may cost at most as much again as PER_DOUBLING."""
+import json
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PER_DOUBLING = 120  # instructions: a step down a heap for the removal and one for the insertion, and the way back up
+
+
+def measure(program, build):
+    """{operation: {count: instructions for one}}"""
+    folder = Path(build) / "bench-time"
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("out*"):
+        old.unlink()
+    subprocess.run(["valgrind", "--tool=callgrind", "--collect-atstart=no", f"--callgrind-out-file={folder}/out",
+                    program], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    found = {}
+    for path in folder.glob("out.*"):
+        text = path.read_text()
+        name = re.search(r"Client Request: (.*)/(\d+)/(\d+)", text)
+        total = re.search(r"^(?:summary|totals): (\d+)", text, re.M)
+        if name and total:
+            found.setdefault(name[1], {})[int(name[2])] = int(total[1]) / int(name[3])
+    empty = found.pop("nothing")[1]
+    return {op: {n: round(cost - empty, 1) for n, cost in sorted(costs.items())} for op, costs in sorted(found.items())}
+
+
+def table(costs, title):
+    counts = sorted({n for by_count in costs.values() for n in by_count})
+    print(f"{title:34}" + "".join(f"{n:>9}" for n in counts))
+    for op, by_count in costs.items():
+        print(f"{op:34}" + "".join(f"{by_count[n]:9.0f}" for n in counts))
+    print()
+
+
+def too_steep(costs):
+    for op, by_count in costs.items():
+        few, many = min(n for n in by_count if n >= 10), max(by_count)
+        growth = by_count[many] - by_count[few]
+        if growth > PER_DOUBLING * math.log2(many / few):
+            yield f"{op}: {by_count[few]:.0f} with {few}, {by_count[many]:.0f} with {many}: more than logarithmic"
+
+
+def main():
+    program, build = sys.argv[1:]
+    costs = measure(program, build)
+    vms = {op: c for op, c in costs.items() if op.startswith("coordinator")}
+    table({op: c for op, c in costs.items() if op not in vms}, "instructions, by timers in a VM")
+    table(vms, "instructions, by VMs")
+    (Path(build) / "bench-time.json").write_text(json.dumps({"unit": "instructions", "costs": costs}, indent=1) + "\n")
+    faults = list(too_steep(costs))
+    for fault in faults:
+        print(f"bench-time: {fault}")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
