@@ -189,8 +189,26 @@ class Emulators(Folder):
         path = self.path("odd, name/vm linuz,1")
         text = qemu.initrd_argument([arguments.Module(path, ["vm=a", "--", "console=ttyS0,115200"]),
                                      arguments.Module(path, ["vm=a", "initrd"])], self.directory)
-        self.assertEqual(text, f"{self.directory}/0/vm_linuz_1 vm=a -- console=ttyS0,,115200,"
-                               f"{self.directory}/1/vm_linuz_1 vm=a initrd")
+        self.assertEqual(text, "0/vm_linuz_1 vm=a -- console=ttyS0,,115200,1/vm_linuz_1 vm=a initrd")
+        for link in ("0/vm_linuz_1", "1/vm_linuz_1"):
+            self.assertEqual(os.path.realpath(os.path.join(self.directory, link)), os.path.realpath(path))
+
+    def test_plugin_paths_stay_the_callers(self):
+        here = os.getcwd()
+        self.assertEqual(qemu.absolute("b/count.so,out=b/x.counts,host=0x1-0x2,guest=/g"),
+                         f"{here}/b/count.so,out={here}/b/x.counts,host=0x1-0x2,guest=/g")
+
+    def test_qemu_runs_in_its_own_directory(self):
+        """No temporary name reaches a guest: two runs are the same to the byte."""
+        kernel, image = self.path("escapement.elf"), self.path("k")
+        old = os.getcwd()
+        self.addCleanup(os.chdir, old)
+        os.chdir(self.directory)
+        args = arguments.parse(["--vm", "a k"], "escapement.elf")
+        line = qemu.command(args, self.path("run/x").removesuffix("x"), False)
+        self.assertEqual(os.path.realpath(line[line.index("-kernel") + 1]), os.path.realpath(kernel))
+        self.assertEqual(line[line.index("-initrd") + 1], "0/k vm=a")
+        self.assertEqual(os.path.realpath(self.directory + "/run/0/k"), os.path.realpath(image))
 
     def test_grub_config(self):
         args = arguments.parse(["--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"],

@@ -11,16 +11,24 @@ DATE = "2026-01-01T00:00:00"
 
 def initrd_argument(modules, directory):
     """QEMU splits at commas, and takes the file's name off at the first space: links with plain names stand for files,
-    and commas inside words are doubled."""
+    and commas inside words are doubled. The names are relative to `directory`, where QEMU is to run: guests see them."""
     parts = []
     for number, module in enumerate(modules):
-        folder = os.path.join(directory, str(number))
-        os.mkdir(folder)
         name = os.path.basename(module.path).replace(" ", "_").replace(",", "_")
-        link = os.path.join(folder, name)
-        os.symlink(os.path.abspath(module.path), link)
+        link = os.path.join(str(number), name)
+        os.mkdir(os.path.join(directory, str(number)))
+        os.symlink(os.path.abspath(module.path), os.path.join(directory, link))
         parts.append(" ".join([link, *module.words]).replace(",", ",,"))
     return ",".join(parts)
+
+
+def absolute(plugin):
+    """The file and each value with a slash are paths of the caller's; QEMU runs in a directory of its own."""
+    words = []
+    for number, word in enumerate(plugin.split(",")):
+        key, equals, value = word.rpartition("=") if number else ("", "", word)
+        words.append(key + equals + (os.path.abspath(value) if number == 0 or "/" in value else value))
+    return ",".join(words)
 
 
 def machine(args, interactive):
@@ -34,14 +42,14 @@ def machine(args, interactive):
         line += ["-icount", f"shift=0,sleep={'on' if interactive else 'off'}", "-rtc", f"base={DATE},clock=vm",
                  "-seed", "1"]
     if args.plugin:
-        line += ["-plugin", args.plugin]
+        line += ["-plugin", absolute(args.plugin)]
     if args.gdb:
         line += ["-s", "-S"]
     return line
 
 
 def command(args, directory, interactive):
-    line = [*machine(args, interactive), "-kernel", args.kernel]
+    line = [*machine(args, interactive), "-kernel", os.path.abspath(args.kernel)]
     if args.append:
         line += ["-append", args.append]
     if args.modules:
@@ -51,7 +59,7 @@ def command(args, directory, interactive):
 
 def run(args, directory, output):
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    child = subprocess.Popen(command(args, directory, interactive), stdout=subprocess.PIPE,
+    child = subprocess.Popen(command(args, directory, interactive), cwd=directory, stdout=subprocess.PIPE,
                              stdin=None if interactive else subprocess.DEVNULL)
     status = process.follow(child, process.Pipe(child.stdout), output, args.timeout)
     output.close()
