@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import runpy
 import stat
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import cases  # noqa: E402
 import run as runner  # noqa: E402
 import shares  # noqa: E402
 from case import Case, judge_log  # noqa: E402
-from launch import arguments, bochs, process, qemu  # noqa: E402
+from launch import arguments, bochs, image, process, qemu  # noqa: E402
+
+tools_run = runpy.run_path(os.path.join(ROOT, "tools/run"))
 
 VERDICT = "escapement: all VMs ended, 1 ok, 0 failed"
 
@@ -210,11 +213,65 @@ class Emulators(Folder):
         self.assertEqual(line[line.index("-initrd") + 1], "0/k vm=a")
         self.assertEqual(os.path.realpath(self.directory + "/run/0/k"), os.path.realpath(image))
 
+    def grub_config(self, menu, *argv):
+        args = arguments.parse(list(argv), self.path("escapement.elf"))
+        return image.grub_config(args, image.file_names(m.path for m in args.modules), menu)
+
     def test_grub_config(self):
-        args = arguments.parse(["--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"],
-                               self.path("escapement.elf"))
-        self.assertEqual(bochs.grub_config(args), "multiboot2 /escapement.elf 'slice=1ms' 'boost=off'\n"
-                                                  "module2 /m0 'vm=a' '--' 'x;y' '$z'\nboot\n")
+        self.assertEqual(self.grub_config(False, "--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"),
+                         "multiboot2 /escapement.elf 'slice=1ms' 'boost=off'\nmodule2 /k 'vm=a' '--' 'x;y' '$z'\nboot\n")
+
+    def test_grub_menu(self):
+        """One entry for all VMs, one for each alone, and ways out; screen and serial line both."""
+        text = self.grub_config(True, "--vm", f"a {self.path('k')} initrd={self.path('i')}", "--vm", f"b {self.path('k')}")
+        titles = [line.split('"')[1] for line in text.splitlines() if line.startswith("menuentry")]
+        self.assertEqual(titles, ["Escapement: a, b", "Escapement: a alone", "Escapement: b alone", "Restart the machine",
+                                  "Switch the machine off"])
+        self.assertIn("terminal_output console serial\n", text)
+        alone = text.split("menuentry")[2]
+        self.assertIn("module2 /k 'vm=a'\n", alone)
+        self.assertIn("module2 /i 'vm=a' 'initrd'\n", alone)
+        self.assertNotIn("vm=b", alone)
+        self.assertEqual(self.grub_config(True, "--empty").count("Escapement: no VM"), 1)
+
+    def test_names_on_the_medium(self):
+        paths = [self.path(n) for n in ("a/k", "b/k", "c/Odd näme,$", "d/escapement.elf", "e/boot")]
+        names = image.file_names([*paths, paths[0]])
+        self.assertEqual([names[os.path.realpath(p)] for p in paths],
+                         ["k", "k-2", "Odd_n_me__", "escapement.elf-2", "boot-2"])
+
+    def chosen(self, *argv, on="qemu"):
+        args = arguments.parse(["--empty", "--on", on, *argv], self.path("escapement.elf"))
+        tools_run["choose_boot"](args)
+        return args.boot
+
+    def test_ways_to_boot(self):
+        self.assertEqual(self.chosen(), "kernel")
+        self.assertEqual(self.chosen(on="bochs"), "cd")
+        self.assertEqual(self.chosen("--firmware", "uefi"), "cd")
+        self.assertEqual(self.chosen("--firmware", "uefi", "--boot", "disk"), "disk")
+        self.assertEqual(self.chosen("--image", "x.iso"), "cd")
+        for argv, on in ((["--boot", "kernel", "--firmware", "uefi"], "qemu"), (["--boot", "kernel", "--image", "x"], "qemu"),
+                         (["--boot", "disk"], "bochs"), (["--firmware", "uefi"], "bochs"), (["--no-run"], "qemu")):
+            with self.assertRaises(arguments.Unusable, msg=argv):
+                self.chosen(*argv, on=on)
+
+    def test_elf64_for_qemu(self):
+        """QEMU refuses it itself; here the line says what to give (issue: bad input)."""
+        kernel = self.path("k64")
+        with open(kernel, "wb") as file:
+            file.write(b"\x7fELF\x02\x01\x01")
+        with self.assertRaisesRegex(arguments.Unusable, "ELF64.*escapement.elf"):
+            self.chosen("--kernel", kernel)
+        self.assertEqual(self.chosen("--kernel", kernel, "--boot", "cd"), "cd")
+
+    def test_qemu_boots_images(self):
+        args = arguments.parse(["--empty", "--firmware", "uefi", "--boot", "disk"], self.path("escapement.elf"))
+        line = " ".join(qemu.command(args, self.directory, False, "/x,y.iso"))
+        self.assertNotIn("-kernel", line)
+        self.assertIn("media=disk,file=/x,,y.iso", line)
+        self.assertIn("ide-hd", line)
+        self.assertIn("-bios " + qemu.OVMF, line)
 
     def test_bochsrc_fills_in(self):
         args = arguments.parse(["--empty", "--cpus", "2"], self.path("escapement.elf"))
