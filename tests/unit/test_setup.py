@@ -154,9 +154,17 @@ class FetchDebian(Machine):
         self.assertIn("could not fetch linux-image-cloud-amd64", text)
         self.assertEqual(os.listdir(self.path("debian")), [])
 
-    def test_there_already(self):
+    def test_no_registry_but_a_kernel(self):
         os.mkdir(self.path("debian"))
-        for name in ("vmlinuz", "config", "version"):
+        self.has("debian/vmlinuz")
+        status, text, _ = self.run_tool("fetch-debian", self.path("debian"))
+        self.assertEqual(status, 1)
+        self.assertIn("going on with the kernel that is there", text)
+        self.assertEqual(os.listdir(self.path("debian")), ["vmlinuz"])
+
+    def test_there_already(self):
+        os.makedirs(self.path("debian/modules"))
+        for name in ("vmlinuz", "config", "version", *(f"modules/{m}.ko" for m in ("irqbypass", "kvm", "kvm-amd"))):
             self.has("debian/" + name)
         self.assertEqual(self.run_tool("fetch-debian", self.path("debian")), (0, "", []))
 

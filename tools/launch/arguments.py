@@ -102,6 +102,8 @@ def _parser():
     add = parser.add_argument
     add("--on", choices=PLATFORMS, help="emulator (default: kvm where it nests, else the best of the others)")
     add("--realtime", action="store_true", help="qemu: time is the host's, not counted in instructions")
+    add("--shift", type=int, choices=range(11), metavar="N",
+        help="qemu: an instruction counts 2^N ns (default 0; 3, near Bochs's speed, where firmware and GRUB come first)")
     add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
     add("--cpu", metavar="MODEL", help="the emulator's CPU model")
     add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")

@@ -7,7 +7,7 @@ from launch import process
 
 EXIT_OK, EXIT_FAILED = 0x10 << 1 | 1, 0x11 << 1 | 1  # isa-debug-exit (DESIGN.md section 4, "End")
 DATE = "2026-01-01T00:00:00"
-# An instruction counts 2^SHIFT ns. Firmware and GRUB wait by the clock, looking at ports all the while: at 1 ns UEFI
+# An instruction counts 2^shift ns. Firmware and GRUB wait by the clock, looking at ports all the while: at 1 ns UEFI
 # waits three seconds for a TPM that is not there, which is some minutes of wall time. 8 ns is near Bochs's 10.
 KERNEL_SHIFT, GRUB_SHIFT = 0, 3
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -36,7 +36,7 @@ def absolute(plugin):
     return ",".join(words)
 
 
-def machine(args, interactive, shift=KERNEL_SHIFT):
+def machine(args, interactive, default_shift=KERNEL_SHIFT):
     """The machine without what it boots; deterministic, time counted in instructions, unless --realtime or kvm."""
     kvm = args.on == "kvm"
     model = args.cpu or ("host" if kvm else "qemu64,+npt")
@@ -44,6 +44,7 @@ def machine(args, interactive, shift=KERNEL_SHIFT):
             "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-machine", "pc",
             "-accel", "kvm" if kvm else "tcg", "-cpu", model, "-smp", str(args.cpus), "-m", f"{args.megabytes}M"]
     if not kvm and not args.realtime:
+        shift = default_shift if args.shift is None else args.shift
         line += ["-icount", f"shift={shift},sleep={'on' if interactive else 'off'}", "-rtc", f"base={DATE},clock=vm",
                  "-seed", "1"]
     if args.plugin:
