@@ -45,7 +45,7 @@ class Outcomes(Folder):
     """run.py, with a shell script in the place of tools/run."""
 
     def outcome(self, script, **fields):
-        folders = runner.folders_of(self.directory)
+        folders = runner.folders_of(self.directory, fields.pop("on", "bochs"))
         folders["run"] = self.path("fake-run", "#!/bin/sh\n" + script, stat.S_IRWXU)
         os.makedirs(folders["logs"], exist_ok=True)
         fields.setdefault("expect", ["^escapement: all VMs ended, 1 ok, 0 failed$"])
@@ -57,7 +57,7 @@ class Outcomes(Folder):
 
     def test_log_is_kept(self):
         self.outcome(f"echo '{VERDICT}'")
-        self.assertEqual(runner.read(self.directory + "/boot-logs/fake").decode(), VERDICT + "\n")
+        self.assertEqual(runner.read(self.directory + "/boot-logs/fake.bochs").decode(), VERDICT + "\n")
 
     def test_silence_fails(self):
         self.assertEqual(self.outcome("exit 0")[0], runner.FAIL)
@@ -94,6 +94,12 @@ class Outcomes(Folder):
     def test_skip_says_why(self):
         self.assertEqual(self.outcome("exit 0", needs=["/nonexistent"]), (runner.SKIP, "no /nonexistent"))
 
+    def test_a_case_for_one_platform_says_why(self):
+        for on, expected in (("bochs", (runner.SKIP, "no such thing")), ("qemu", (runner.PASS, ""))):
+            self.assertEqual(self.outcome(f"echo '{VERDICT}'", on=on, only="qemu", why="no such thing"), expected)
+        self.assertEqual(self.outcome("exit 0", only="qemu")[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", only="vmware", why="x")[0], runner.ERROR)
+
     def test_errors_are_the_tests_own(self):
         self.assertEqual(self.outcome("exit 2")[0], runner.ERROR)
         self.assertEqual(self.outcome("exit 0", expect=["("])[0], runner.ERROR)
@@ -111,13 +117,20 @@ class Outcomes(Folder):
         self.assertIn("line 1", reason)
 
     def test_counts(self):
-        folders = runner.folders_of(self.directory)
-        folders["run"] = self.path("fake-run", f"#!/bin/sh\necho '{VERDICT}'", stat.S_IRWXU)
+        """Each case on each platform; what cannot run on one is skipped there with its reason."""
+        platforms = [runner.folders_of(self.directory, on) for on in runner.cases_of.PLATFORMS]
+        fake = self.path("fake-run", f"#!/bin/sh\necho \"$2\"; echo '{VERDICT}'", stat.S_IRWXU)
+        os.makedirs(platforms[0]["logs"], exist_ok=True)
+        for folders in platforms:
+            folders["run"] = fake
         chosen = [Case("a", [], expect=["ended"]), Case("b", [], expect=["nothing"]), Case("c", [], expect=["("]),
-                  Case("d", [], expect=["x"], needs=["/nonexistent"])]
-        with contextlib.redirect_stdout(io.StringIO()):
-            counts = runner.run_all(chosen, folders, 2)
-        self.assertEqual(runner.closing_line(counts), "1 passed, 2 failed, 1 skipped")
+                  Case("d", [], expect=["x"], needs=["/nonexistent"]),
+                  Case("e", [], expect=["^qemu$"], only="qemu", why="no reason")]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            counts = runner.run_all(chosen, platforms, 2)
+        self.assertIn("SKIP  e: skipped on bochs: no reason\n", out.getvalue())
+        self.assertIn("PASS  e on qemu (", out.getvalue())
+        self.assertEqual(runner.closing_line(counts), "3 passed, 4 failed, 3 skipped")
         self.assertEqual(runner.exit_status(counts), 1)
         self.assertEqual(runner.exit_status({"pass": 0, "fail": 0, "skip": 3, "error": 0}), 2)
 
