@@ -107,8 +107,9 @@ $(H)/$(basename $(notdir $(1))): $(H)/$(1:.c=.o) $(patsubst %.c,$(H)/%.o,$(filte
 endef
 $(foreach t,$(UNIT_C),$(eval $(call unit_rule,$(t))))
 
+UNIT_PY := $(sort $(wildcard tests/unit/test_*.py))
 unit: $(UNIT_BIN)
-	$(PYTHON) tests/unit/run.py $(UNIT_BIN)
+	$(PYTHON) tests/unit/run.py $(UNIT_BIN) $(UNIT_PY)
 
 TIMESIM_C := $(sort $(wildcard tools/timesim/*.c)) $(TIMERS_C)
 timesim: $(BUILD)/timesim
@@ -160,6 +161,7 @@ test: setup
 
 help:
 	@echo 'make run          two Debian Linux guests and the clock guest, side by side'
+	@echo 'make iso          build/escapement.iso: the same guests on a medium for CD, disk and USB stick'
 	@echo 'make test         all tests: lint, unit, golden figures, boot tests (sets the machine up first)'
 	@echo 'make check        unit tests, golden figures and lint only'
 	@echo 'make              the kernel, timesim and our guests, into build/'

@@ -51,6 +51,7 @@ extern image_phys_end
 
 section .multiboot progbits alloc noexec nowrite align=8
 ; Multiboot 0.6.96, 3.1.1
+mb1_header:
         dd MB1_MAGIC
         dd MB1_FLAGS
         dd -(MB1_MAGIC + MB1_FLAGS)
@@ -104,7 +105,7 @@ boot_entry:
         cmp     eax, MB1_BOOT_MAGIC
         je      .find_out
         cmp     eax, MB2_BOOT_MAGIC
-        jne     .dead
+        jne     stranger
 .find_out:
         ; Only CALL tells where we are, and the loader's information is the one piece of memory that is surely ours:
         ; its first word is the stack for a moment.
@@ -152,6 +153,14 @@ boot_entry:
         hlt
         jmp     .dead
 
+; No loader that we know, so no memory is known to be ours, and no CALL can tell where we are. The text can be shown where
+; the image is in the place for which it was linked.
+stranger:
+        cmp     dword [mb1_header], MB1_MAGIC
+        jne     boot_entry.dead
+        mov     edi, no_multiboot
+        jmp     say
+
 ; 64-bit mode and NX, or a line on COM1 and the end. Keeps esi.
 check_processor:
         mov     eax, 0x80000000
@@ -166,6 +175,9 @@ check_processor:
         ret
 .missing:
         lea     edi, [esi + no_long_mode]
+
+; The text at edi on COM1, and the end. Uses no memory.
+say:
 .next:
         mov     ecx, 100000             ; a port that never gets ready is not waited for
 .wait:
@@ -257,9 +269,12 @@ gdt64:
         dq 0x00CF92000000FFFF           ; 10h: data
 gdt64_end:
 
+no_multiboot:
+        db "escapement: the loader is no multiboot loader (EAX holds neither 2BADB002h nor 36D76289h): boot with GRUB 2, "
+        db "`multiboot2 /escapement.elf`, or with `qemu -kernel`", 13, 10, 0
 no_long_mode:
         db "escapement: this processor has no 64-bit mode with execute-disable (CPUID 80000001h EDX bits 29 and 20): "
-        db "use one that has", 10, 0
+        db "use one that has", 13, 10, 0
 
 section .bss nobits alloc write align=4096
 early_tables:

@@ -21,7 +21,8 @@ GUEST_START_pvh    := start_pvh
 GUEST_START_aout   := start_aout
 GUEST_C_NAMES      := aout bench clock hello hostile inject insn pvclock pvh share
 GUEST_ELFS         := $(filter-out $(BUILD)/guests/aout.elf,$(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf))
-GUESTS             := $(GUEST_ELFS) $(BUILD)/guests/hello64.elf $(BUILD)/guests/aout.bin $(BUILD)/guests/flat.bin
+GUESTS             := $(GUEST_ELFS) $(BUILD)/guests/hello64.elf $(BUILD)/guests/aout.bin $(BUILD)/guests/flat.bin \
+	$(BUILD)/guests/loader.elf
 
 .PHONY: guests
 guests: $(GUESTS)
@@ -42,6 +43,14 @@ $(BUILD)/guests/$(1).elf64: $(call guest_start,$(1)) $(call guest_objects,$(1)) 
 	$(GUEST_LD) $(GUEST_LDFLAGS) -o $$@ $$(filter %.o,$$^)
 endef
 $(foreach name,$(GUEST_C_NAMES),$(eval $(call GUEST_RULE,$(name))))
+
+# Not a guest, but what loads the hypervisor badly: 32-bit code and nothing of the library.
+$(BUILD)/guests/loader/%.o: guests/loader/%.asm
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -o $@ $<
+
+$(BUILD)/guests/loader.elf64: $(BUILD)/guests/loader/loader.o guests/lib/guest.ld
+	$(GUEST_LD) $(GUEST_LDFLAGS) -o $@ $<
 
 # ELF32 containers of 64-bit code, so that any multiboot loader takes them (QEMU refuses ELF64); hello also as ELF64.
 $(BUILD)/guests/%.elf: $(BUILD)/guests/%.elf64

@@ -39,8 +39,11 @@ static const void *early_map(uint64_t phys, uint64_t length)
 /* What the loader says, and memory from it. */
 static void init_memory(uint32_t magic, uint64_t info_phys)
 {
-    if (!boot_parse(&boot, magic, info_phys, early_map))
-        panic("%s", boot.trouble);
+    if (!boot_parse(&boot, magic, info_phys, early_map)) {
+        host_log("cannot start: %s", boot.trouble);
+        machine_detect(); /* without ACPI: QEMU, or a machine that is halted */
+        verdict_leave(guests_report() ? VERDICT_OK : VERDICT_FAILED);
+    }
     if (boot.trouble)
         host_log("boot: %s: left out", boot.trouble);
     pages_init(&boot, kernel_phys_base, virt_to_phys(image_end));

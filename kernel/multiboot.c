@@ -34,7 +34,8 @@ enum mb2_tag {
     MB2_MODULE = 3,
     MB2_MMAP = 6,
     MB2_ACPI_OLD = 14,
-    MB2_ACPI_NEW = 15
+    MB2_ACPI_NEW = 15,
+    MB2_EFI_SERVICES = 18 /* boot services are still on */
 };
 
 #define MIB 0x100000ull
@@ -260,6 +261,9 @@ static void parse2_tag(struct boot_info *info, const uint8_t *tag, uint32_t type
     case MB2_MODULE:
         parse2_module(info, tag, size, map);
         break;
+    case MB2_EFI_SERVICES:
+        info->efi_services = true;
+        break;
     default:
         break;
     }
@@ -318,13 +322,23 @@ bool boot_parse(struct boot_info *info, uint32_t magic, uint64_t info_phys, boot
     info->cmdline = "";
     info->loader = "";
     if (magic != MULTIBOOT1_MAGIC && magic != MULTIBOOT2_MAGIC) {
-        info->trouble = "the loader is not a multiboot loader";
+        info->trouble = "the loader is no multiboot loader: boot with GRUB 2, `multiboot2 /escapement.elf`";
         return false;
     }
     if (!(magic == MULTIBOOT1_MAGIC ? parse1 : parse2)(info, info_phys, map))
         return false;
+    if (info->efi_services) {
+        info->trouble =
+            "the loader has left the UEFI's boot services on (multiboot 2 tag 18), so memory is not "
+            "ours: boot with GRUB 2, `multiboot2 /escapement.elf`";
+        return false;
+    }
     if (!has_ram(info)) {
-        info->trouble = "the loader gives no memory map";
+        info->trouble = info->multiboot2
+                            ? "the loader gives no memory map (multiboot 2 tag 6): boot with one that does, "
+                              "as GRUB 2, `multiboot2 /escapement.elf`"
+                            : "the loader gives no memory map (multiboot 1 flag 6, or 0 for the sizes): boot "
+                              "with one that does, as GRUB 2, `multiboot2 /escapement.elf`";
         return false;
     }
     info->qemu = strcmp(info->loader, "qemu") == 0;

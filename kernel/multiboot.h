@@ -42,6 +42,7 @@ struct boot_info {
     const char *loader;
     bool qemu; /* the loader is QEMU's -kernel: file names come first in the strings */
     bool multiboot2;
+    bool efi_services;           /* still on: no memory map is final then */
     uint8_t rsdp[BOOT_RSDP_MAX]; /* multiboot 2's copy of it */
     unsigned int rsdp_length;    /* 0: none */
     const char *trouble;         /* what was odd and has been left out, NULL if nothing; one phrase */
@@ -52,8 +53,8 @@ struct boot_info {
 /* Gives a pointer to physical [phys, phys + length), or NULL if that is nowhere. */
 typedef const void *(*boot_map_fn)(uint64_t phys, uint64_t length);
 
-/* Reads the loader's information. False when there is no usable one (wrong magic number, no memory map):
- * *trouble says why. info is about 40 KiB: not for a stack. */
+/* Reads the loader's information. False when there is no usable one (wrong magic number, no memory map, the
+ * UEFI still in charge): *trouble says why, and what to do. info is about 40 KiB: not for a stack. */
 bool boot_parse(struct boot_info *info, uint32_t magic, uint64_t info_phys, boot_map_fn map);
 
 #endif

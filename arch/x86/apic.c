@@ -167,8 +167,7 @@ static uint64_t measure_once(uint64_t *figure)
     a0 = rdtsc_ordered();
     first = apic_read(LAPIC_TIMER_CURRENT);
     a1 = rdtsc_ordered();
-    while (rdtsc_ordered() - a1 < tsc / CALIBRATION_DIVISOR)
-        cpu_pause();
+    clock_spin_until(a1 + tsc / CALIBRATION_DIVISOR);
     b0 = rdtsc_ordered();
     last = apic_read(LAPIC_TIMER_CURRENT);
     b1 = rdtsc_ordered();

@@ -13,6 +13,7 @@
 #define PIT_COUNTER2     0x42
 #define PIT_CONTROL      0x43
 #define PIT_2_LOHI_MODE0 0xb0
+#define PIT_2_LATCH      0x80
 #define PORT_61          0x61
 #define GATE2            (1u << 0)
 #define SPEAKER          (1u << 1)
@@ -36,6 +37,9 @@
 /* A second at 10 GHz, and much longer than 50 ms at any speed there is. */
 #define PATIENCE 10000000000ull
 
+#define SPINS 64u  /* turns of 32 instructions: about a microsecond between two looks */
+#define NEAR  512u /* the last part of a wait, one in so many, is watched closely */
+
 static uint64_t hz;
 
 /* TSC ticks that the reference's count took: not less and not more than these. */
@@ -43,73 +47,136 @@ struct measurement {
     uint64_t least, most;
 };
 
-/* Waits until done() is true, which it became between the last two readings; begun: between s0 and s1. False
- * if it never gets true. */
-static bool wait_between(struct measurement *m, uint64_t s0, uint64_t s1, bool (*done)(void))
+struct reference {
+    bool (*start)(uint64_t *before,
+                  uint64_t *after); /* counting begins between these; false: it is not there */
+    bool (*over)(void);
+    uint64_t (*counted)(void); /* roughly, from 0 to count */
+    void (*stop)(void);
+    uint64_t count, slack, divisor;
+};
+
+/* QEMU's TCG leaves its translated code at each PAUSE and each look at the TSC; NOPs cost it nothing. */
+void clock_spin_until(uint64_t tsc)
 {
-    uint64_t e1 = s1;
-    uint64_t e0;
+    do {
+        unsigned int n = SPINS;
+
+        __asm__ volatile("1: .nops 30,1\n\tdec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+    } while (rdtsc_ordered() < tsc);
+}
+
+/* Most of the wait goes by in plain instructions: half of what is left, again and again, until little is.
+ * Returns the last reading at which it was not over. */
+static uint64_t pass_most(const struct reference *r, uint64_t begun)
+{
+    uint64_t seen = begun;
+
+    for (;;) {
+        uint64_t now = rdtsc_ordered();
+        uint64_t counted, left;
+
+        if (now - begun > PATIENCE || r->over())
+            return seen;
+        seen = now;
+        counted = r->counted();
+        left = r->count - counted;
+        if (left < r->count / NEAR)
+            return seen;
+        clock_spin_until(now + (counted < r->count / NEAR ? 0 : (now - begun) * left / counted / 2));
+    }
+}
+
+/* False if the reference's count never ends. */
+static bool measure_once(const struct reference *r, struct measurement *m)
+{
+    uint64_t s0, s1, e0, now;
     bool over;
 
+    if (!r->start(&s0, &s1))
+        return false;
+    e0 = pass_most(r, s1); /* not over yet */
+    now = rdtsc_ordered();
     do {
-        e0 = e1;
-        if (e0 - s1 > PATIENCE)
-            return false;
-        over = done();
-        e1 = rdtsc_ordered();
-    } while (!over);
+        uint64_t before = now;
+
+        over = r->over();
+        now = rdtsc_ordered();
+        if (!over)
+            e0 = before;
+    } while (!over && now - s1 <= PATIENCE);
+    r->stop();
     m->least = e0 - s1;
-    m->most = e1 - s0;
+    m->most = now - s0;
+    return over;
+}
+
+static uint8_t port61;
+
+static bool pit_start(uint64_t *before, uint64_t *after)
+{
+    port61 = (uint8_t)(inb(PORT_61) & ~(GATE2 | SPEAKER) & 0x0f);
+    outb(PORT_61, (uint8_t)(port61 | GATE2));
+    outb(PIT_CONTROL, PIT_2_LOHI_MODE0);
+    outb(PIT_COUNTER2, PIT_COUNT & 0xff);
+    *before = rdtsc_ordered();
+    outb(PIT_COUNTER2, PIT_COUNT >> 8); /* counting begins (QEMU's gate does not hold it back) */
+    *after = rdtsc_ordered();
     return true;
 }
 
-static bool pit_done(void)
+static bool pit_over(void)
 {
     return inb(PORT_61) & OUT2;
 }
 
-static bool measure_pit(struct measurement *m)
+/* Down from the count; past 0 it goes on at FFFFh. */
+static uint64_t pit_counted(void)
 {
-    uint8_t port61 = (uint8_t)(inb(PORT_61) & ~(GATE2 | SPEAKER) & 0x0f);
-    uint64_t s0, s1;
-    bool counted;
+    uint32_t left;
 
-    outb(PORT_61, (uint8_t)(port61 | GATE2));
-    outb(PIT_CONTROL, PIT_2_LOHI_MODE0);
-    outb(PIT_COUNTER2, PIT_COUNT & 0xff);
-    s0 = rdtsc_ordered();
-    outb(PIT_COUNTER2, PIT_COUNT >> 8); /* counting begins (QEMU's gate does not hold it back) */
-    s1 = rdtsc_ordered();
-    counted = wait_between(m, s0, s1, pit_done);
+    outb(PIT_CONTROL, PIT_2_LATCH);
+    left = inb(PIT_COUNTER2);
+    left |= (uint32_t)inb(PIT_COUNTER2) << 8;
+    return left > PIT_COUNT ? PIT_COUNT : PIT_COUNT - left;
+}
+
+static void pit_stop(void)
+{
     outb(PORT_61, port61);
-    return counted;
 }
 
-static uint32_t pm_start;
+static uint32_t pm_begin;
 
-static bool pm_done(void)
+static bool pm_start(uint64_t *before, uint64_t *after)
 {
-    return ((inl(acpi_pm_timer_port()) - pm_start) & PM_MASK) >= PM_COUNT;
-}
-
-static bool measure_pm(struct measurement *m)
-{
-    uint64_t s0, s1;
-
     if (!acpi_pm_timer_port())
         return false;
-    s0 = rdtsc_ordered();
-    pm_start = inl(acpi_pm_timer_port());
-    s1 = rdtsc_ordered();
-    return wait_between(m, s0, s1, pm_done);
+    *before = rdtsc_ordered();
+    pm_begin = inl(acpi_pm_timer_port());
+    *after = rdtsc_ordered();
+    return true;
 }
 
-static const struct reference {
-    bool (*measure)(struct measurement *m);
-    uint64_t count, slack, divisor;
-} references[] = {
-    {measure_pit, PIT_COUNT, PIT_SLACK, PIT_DIVISOR},
-    {measure_pm, PM_COUNT, PM_SLACK, PM_DIVISOR},
+static uint64_t pm_counted(void)
+{
+    uint32_t n = (inl(acpi_pm_timer_port()) - pm_begin) & PM_MASK;
+
+    return n > PM_COUNT ? PM_COUNT : n;
+}
+
+static bool pm_over(void)
+{
+    return pm_counted() == PM_COUNT;
+}
+
+static void pm_stop(void)
+{
+}
+
+static const struct reference references[] = {
+    {pit_start, pit_over, pit_counted, pit_stop, PIT_COUNT, PIT_SLACK, PIT_DIVISOR},
+    {pm_start, pm_over, pm_counted, pm_stop, PM_COUNT, PM_SLACK, PM_DIVISOR},
 };
 
 static bool overlap(const struct measurement *a, const struct measurement *b)
@@ -137,12 +204,12 @@ static bool measure_again(const struct reference *r, struct measurement *m)
 {
     unsigned int agree = 1;
 
-    if (!r->measure(m))
+    if (!measure_once(r, m))
         return false;
     for (unsigned int i = 1; i < TRIES && !(agree > 1 && narrow(m)); i++) {
         struct measurement another;
 
-        if (!r->measure(&another))
+        if (!measure_once(r, &another))
             return false;
         if (overlap(m, &another)) {
             *m = common(m, &another);

@@ -15,6 +15,9 @@ void clock_init(void);
 /* Ticks a second; frozen by clock_init(). */
 uint64_t clock_hz(void);
 
+/* Busy until the TSC shows this, some microseconds more. Costs an emulator little real time. */
+void clock_spin_until(uint64_t tsc);
+
 /* CPUID says that it counts at one rate in all states. */
 bool clock_is_invariant(void);
 

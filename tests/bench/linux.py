@@ -27,7 +27,7 @@ def boot(build, name, initrd, words=QUIET, megabytes=512, start=None, timeout=60
     need(build)
     path = f"{build}/bench/{name}"
     os.makedirs(f"{build}/bench", exist_ok=True)
-    args = SimpleNamespace(on="qemu", cpu=None, cpus=1, megabytes=megabytes, realtime=False, gdb=False,
+    args = SimpleNamespace(on="qemu", cpu=None, cpus=1, megabytes=megabytes, realtime=False, shift=None, gdb=False,
                            plugin=plugin(build, path, guest=GUESTS, start=start))
     command = [*qemu.machine(args, interactive=False), "-kernel", f"{build}/debian/vmlinuz", "-initrd", initrd,
                "-append", words]

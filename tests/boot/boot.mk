@@ -5,9 +5,11 @@ PROGRAMS  := $(DEBIAN)/sleep5 $(DEBIAN)/againstrtc $(DEBIAN)/clocks
 JOBS      ?= 2
 BOOT_ARGS ?=
 
-.PHONY: setup debian run boot-test boot-runner-test
+.PHONY: setup setup-run debian run iso boot-test boot-runner-test
 setup:
 	@tools/setup
+setup-run:
+	@tools/setup run
 
 # Status 0 with or without the registry: what could not be fetched is left out and said (tools/fetch-debian).
 debian: $(INITRD)
@@ -21,9 +23,14 @@ $(INITRD): tests/boot/initramfs/init $(PROGRAMS) tools/mkinitramfs
 	tools/mkinitramfs $@ tests/boot/initramfs/init $(PROGRAMS)
 
 # `$(MAKE)` again after the set-up: the compiler may have come with it.
-run: setup
+run: setup-run
 	@$(MAKE) --no-print-directory kernel guests debian
 	@tools/demo $(BUILD)
+
+# The same guests on a medium for CD, disk and USB stick.
+iso: setup-run
+	@$(MAKE) --no-print-directory kernel guests debian
+	@tools/demo $(BUILD) --image $(BUILD)/escapement.iso --no-run
 
 boot-runner-test:
 	$(PYTHON) tests/boot/test_runner.py

@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
+PLATFORMS = ("bochs", "qemu")  # VMX and SVM
+
 # Never in any log, whatever the case.
 ALWAYS_FORBIDDEN = [r"^escapement: panic", r"assert"]
 
@@ -28,6 +30,9 @@ class Case:
     check: Optional[Callable] = None    # given the log's text; returns a complaint or None
     slow: bool = False                  # started first
     scene: Optional[Callable] = None    # what a person at the console does (tests/boot/scenes.py)
+    shift: Optional[int] = 3            # tools/run's --shift on qemu; None: its default
+    only: Optional[str] = None          # the one of PLATFORMS on which it can run ...
+    why: str = ""                       # ... and why it cannot on the other
 
 
 def fill(text, folders):
@@ -48,12 +53,16 @@ def validate(case):
     """Raises Broken for a case that could not fail, or that cannot be run."""
     for pattern in [*case.expect, *case.anywhere, *case.forbid]:
         compiled(pattern)
+    if case.only is not None and (case.only not in PLATFORMS or not case.why):
+        raise Broken("it does not say on which platform it runs, and why not on the other")
     if not case.expect and not case.anywhere and case.check is None and case.scene is None:
         raise Broken("it expects nothing: silence would pass")
 
 
 def missing(case, folders):
     """Why the case is skipped, or None."""
+    if case.only not in (None, folders["on"]):
+        return case.why
     for need in case.needs:
         if not os.path.exists(fill(need, folders)):
             return f"no {fill(need, folders)}"

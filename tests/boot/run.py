@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Runs the boot tests: each boots Escapement by tools/run on an emulator and judges its serial log.
 
-    tests/boot/run.py [-j N] [--filter REGEX] [--on bochs|qemu] [--build DIR] [--list]
+    tests/boot/run.py [-j N] [--filter REGEX] [--on bochs|qemu|both] [--build DIR] [--list]
 
-Outcomes: pass, fail (a time-out is one), skip (something needed is missing), error (the test itself is broken). Logs stay in
-BUILD/boot-logs/. The last line counts; the exit status is 1 if anything failed or was broken, 2 if nothing ran at all."""
+Outcomes: pass, fail (a time-out is one), skip (something needed is missing, or the platform cannot do it), error (the test
+itself is broken). Logs stay in BUILD/boot-logs/NAME.PLATFORM. The last line counts; the exit status is 1 if anything failed or was broken, 2 if nothing ran at all."""
 import argparse
 import os
 import re
@@ -34,6 +34,8 @@ def boot(case, folders, log):
     args = [cases_of.fill(a, folders) for a in case.args]
     command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + "/escapement.elf",
                "--timeout", str(case.timeout), *args]
+    if folders["on"] == "qemu" and case.shift is not None and not case.scene:
+        command += ["--shift", str(case.shift)]
     if case.scene:
         return play(case, command, log)
     with open(log, "wb") as out, open(log + ".err", "wb") as err:
@@ -103,7 +105,8 @@ def run_case(case, folders):
         reason = cases_of.missing(case, folders)
         if reason:
             return SKIP, reason
-        logs = [os.path.join(folders["logs"], case.name + (f".{n}" if n else "")) for n in range(case.runs)]
+        name = f"{case.name}.{folders['on']}"
+        logs = [os.path.join(folders["logs"], name + (f".{n}" if n else "")) for n in range(case.runs)]
         for log in logs:
             outcome, reason = judge_run(case, boot(case, folders, log), log)
             if outcome != PASS:
@@ -123,19 +126,26 @@ def run_case(case, folders):
 def timed(case, folders):
     start = time.monotonic()
     outcome, reason = run_case(case, folders)
-    return case, outcome, reason, time.monotonic() - start
+    return case, folders["on"], outcome, reason, time.monotonic() - start
 
 
-def run_all(cases, folders, jobs):
-    """Runs all, the slow ones first; prints a line for each; returns the number of each outcome."""
-    os.makedirs(folders["logs"], exist_ok=True)
+def tell(case, platform, outcome, reason, seconds):
+    if outcome == SKIP:
+        print(f"SKIP  {case.name}: skipped on {platform}: {reason}", flush=True)
+    else:
+        print(f"{outcome.upper():5} {case.name} on {platform} ({seconds:.1f} s){': ' + reason if reason else ''}", flush=True)
+
+
+def run_all(cases, platforms, jobs):
+    """Runs all on each of the platforms (their folders_of), the slow ones first; prints a line for each; returns the
+    number of each outcome."""
     counts = dict.fromkeys((PASS, FAIL, SKIP, ERROR), 0)
+    pairs = [(case, folders) for case in sorted(cases, key=lambda c: not c.slow) for folders in platforms]
     with ThreadPoolExecutor(jobs) as pool:
-        ordered = sorted(cases, key=lambda c: not c.slow)
-        for done in as_completed([pool.submit(timed, c, folders) for c in ordered]):
-            case, outcome, reason, seconds = done.result()
+        for done in as_completed([pool.submit(timed, *pair) for pair in pairs]):
+            case, platform, outcome, reason, seconds = done.result()
             counts[outcome] += 1
-            print(f"{outcome.upper():5} {case.name} ({seconds:.1f} s){': ' + reason if reason else ''}", flush=True)
+            tell(case, platform, outcome, reason, seconds)
     return counts
 
 
@@ -150,7 +160,7 @@ def exit_status(counts):
     return 0 if counts[PASS] else 2
 
 
-def folders_of(build, on="bochs"):
+def folders_of(build, on=cases_of.PLATFORMS[0]):
     return {"build": build, "on": on, "guests": f"{build}/guests", "debian": f"{build}/debian", "inputs": f"{build}/boot-inputs",
             "logs": f"{build}/boot-logs", "run": os.path.join(ROOT, "tools/run")}
 
@@ -160,7 +170,7 @@ def main(argv):
     parser.add_argument("-j", type=int, default=2, metavar="N", help="so many at once (default 2)")
     parser.add_argument("--filter", default="", metavar="REGEX", help="only the cases whose name matches")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), metavar="DIR")
-    parser.add_argument("--on", choices=("bochs", "qemu"), default="bochs", help="the emulator (default bochs)")
+    parser.add_argument("--on", choices=(*cases_of.PLATFORMS, "both"), default="both", help="the emulator (default both)")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     args = parser.parse_args(argv)
     import cases    # the list of this tree; the runner's own tests bring theirs
@@ -171,9 +181,10 @@ def main(argv):
         return 0
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, give_up)
-    folders = folders_of(args.build, args.on)
-    inputs.make(folders["inputs"], folders["guests"], folders["debian"])
-    counts = run_all(chosen, folders, args.j)
+    platforms = [folders_of(args.build, on) for on in cases_of.PLATFORMS if args.on in (on, "both")]
+    os.makedirs(platforms[0]["logs"], exist_ok=True)
+    inputs.make(*(platforms[0][f] for f in ("inputs", "guests", "debian")))
+    counts = run_all(chosen, platforms, args.j)
     print(closing_line(counts))
     return exit_status(counts)
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import runpy
 import stat
 import subprocess
 import sys
@@ -19,7 +20,9 @@ import cases  # noqa: E402
 import run as runner  # noqa: E402
 import shares  # noqa: E402
 from case import Case, judge_log  # noqa: E402
-from launch import arguments, bochs, process, qemu  # noqa: E402
+from launch import arguments, bochs, image, process, qemu  # noqa: E402
+
+tools_run = runpy.run_path(os.path.join(ROOT, "tools/run"))
 
 VERDICT = "escapement: all VMs ended, 1 ok, 0 failed"
 
@@ -42,7 +45,7 @@ class Outcomes(Folder):
     """run.py, with a shell script in the place of tools/run."""
 
     def outcome(self, script, **fields):
-        folders = runner.folders_of(self.directory)
+        folders = runner.folders_of(self.directory, fields.pop("on", "bochs"))
         folders["run"] = self.path("fake-run", "#!/bin/sh\n" + script, stat.S_IRWXU)
         os.makedirs(folders["logs"], exist_ok=True)
         fields.setdefault("expect", ["^escapement: all VMs ended, 1 ok, 0 failed$"])
@@ -54,7 +57,7 @@ class Outcomes(Folder):
 
     def test_log_is_kept(self):
         self.outcome(f"echo '{VERDICT}'")
-        self.assertEqual(runner.read(self.directory + "/boot-logs/fake").decode(), VERDICT + "\n")
+        self.assertEqual(runner.read(self.directory + "/boot-logs/fake.bochs").decode(), VERDICT + "\n")
 
     def test_silence_fails(self):
         self.assertEqual(self.outcome("exit 0")[0], runner.FAIL)
@@ -91,6 +94,12 @@ class Outcomes(Folder):
     def test_skip_says_why(self):
         self.assertEqual(self.outcome("exit 0", needs=["/nonexistent"]), (runner.SKIP, "no /nonexistent"))
 
+    def test_a_case_for_one_platform_says_why(self):
+        for on, expected in (("bochs", (runner.SKIP, "no such thing")), ("qemu", (runner.PASS, ""))):
+            self.assertEqual(self.outcome(f"echo '{VERDICT}'", on=on, only="qemu", why="no such thing"), expected)
+        self.assertEqual(self.outcome("exit 0", only="qemu")[0], runner.ERROR)
+        self.assertEqual(self.outcome("exit 0", only="vmware", why="x")[0], runner.ERROR)
+
     def test_errors_are_the_tests_own(self):
         self.assertEqual(self.outcome("exit 2")[0], runner.ERROR)
         self.assertEqual(self.outcome("exit 0", expect=["("])[0], runner.ERROR)
@@ -108,13 +117,20 @@ class Outcomes(Folder):
         self.assertIn("line 1", reason)
 
     def test_counts(self):
-        folders = runner.folders_of(self.directory)
-        folders["run"] = self.path("fake-run", f"#!/bin/sh\necho '{VERDICT}'", stat.S_IRWXU)
+        """Each case on each platform; what cannot run on one is skipped there with its reason."""
+        platforms = [runner.folders_of(self.directory, on) for on in runner.cases_of.PLATFORMS]
+        fake = self.path("fake-run", f"#!/bin/sh\necho \"$2\"; echo '{VERDICT}'", stat.S_IRWXU)
+        os.makedirs(platforms[0]["logs"], exist_ok=True)
+        for folders in platforms:
+            folders["run"] = fake
         chosen = [Case("a", [], expect=["ended"]), Case("b", [], expect=["nothing"]), Case("c", [], expect=["("]),
-                  Case("d", [], expect=["x"], needs=["/nonexistent"])]
-        with contextlib.redirect_stdout(io.StringIO()):
-            counts = runner.run_all(chosen, folders, 2)
-        self.assertEqual(runner.closing_line(counts), "1 passed, 2 failed, 1 skipped")
+                  Case("d", [], expect=["x"], needs=["/nonexistent"]),
+                  Case("e", [], expect=["^qemu$"], only="qemu", why="no reason")]
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            counts = runner.run_all(chosen, platforms, 2)
+        self.assertIn("SKIP  e: skipped on bochs: no reason\n", out.getvalue())
+        self.assertIn("PASS  e on qemu (", out.getvalue())
+        self.assertEqual(runner.closing_line(counts), "3 passed, 4 failed, 3 skipped")
         self.assertEqual(runner.exit_status(counts), 1)
         self.assertEqual(runner.exit_status({"pass": 0, "fail": 0, "skip": 3, "error": 0}), 2)
 
@@ -189,14 +205,86 @@ class Emulators(Folder):
         path = self.path("odd, name/vm linuz,1")
         text = qemu.initrd_argument([arguments.Module(path, ["vm=a", "--", "console=ttyS0,115200"]),
                                      arguments.Module(path, ["vm=a", "initrd"])], self.directory)
-        self.assertEqual(text, f"{self.directory}/0/vm_linuz_1 vm=a -- console=ttyS0,,115200,"
-                               f"{self.directory}/1/vm_linuz_1 vm=a initrd")
+        self.assertEqual(text, "0/vm_linuz_1 vm=a -- console=ttyS0,,115200,1/vm_linuz_1 vm=a initrd")
+        for link in ("0/vm_linuz_1", "1/vm_linuz_1"):
+            self.assertEqual(os.path.realpath(os.path.join(self.directory, link)), os.path.realpath(path))
+
+    def test_plugin_paths_stay_the_callers(self):
+        here = os.getcwd()
+        self.assertEqual(qemu.absolute("b/count.so,out=b/x.counts,host=0x1-0x2,guest=/g"),
+                         f"{here}/b/count.so,out={here}/b/x.counts,host=0x1-0x2,guest=/g")
+
+    def test_qemu_runs_in_its_own_directory(self):
+        """No temporary name reaches a guest: two runs are the same to the byte."""
+        kernel, image = self.path("escapement.elf"), self.path("k")
+        old = os.getcwd()
+        self.addCleanup(os.chdir, old)
+        os.chdir(self.directory)
+        args = arguments.parse(["--vm", "a k"], "escapement.elf")
+        line = qemu.command(args, self.path("run/x").removesuffix("x"), False)
+        self.assertEqual(os.path.realpath(line[line.index("-kernel") + 1]), os.path.realpath(kernel))
+        self.assertEqual(line[line.index("-initrd") + 1], "0/k vm=a")
+        self.assertEqual(os.path.realpath(self.directory + "/run/0/k"), os.path.realpath(image))
+
+    def grub_config(self, menu, *argv):
+        args = arguments.parse(list(argv), self.path("escapement.elf"))
+        return image.grub_config(args, image.file_names(m.path for m in args.modules), menu)
 
     def test_grub_config(self):
-        args = arguments.parse(["--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"],
-                               self.path("escapement.elf"))
-        self.assertEqual(bochs.grub_config(args), "multiboot2 /escapement.elf 'slice=1ms' 'boost=off'\n"
-                                                  "module2 /m0 'vm=a' '--' 'x;y' '$z'\nboot\n")
+        self.assertEqual(self.grub_config(False, "--append", "slice=1ms boost=off", "--vm", f"a {self.path('k')} -- x;y $z"),
+                         "multiboot2 /escapement.elf 'slice=1ms' 'boost=off'\nmodule2 /k 'vm=a' '--' 'x;y' '$z'\nboot\n")
+
+    def test_grub_menu(self):
+        """One entry for all VMs, one for each alone, and ways out; screen and serial line both."""
+        text = self.grub_config(True, "--vm", f"a {self.path('k')} initrd={self.path('i')}", "--vm", f"b {self.path('k')}")
+        titles = [line.split('"')[1] for line in text.splitlines() if line.startswith("menuentry")]
+        self.assertEqual(titles, ["Escapement: a, b", "Escapement: a alone", "Escapement: b alone", "Restart the machine",
+                                  "Switch the machine off"])
+        self.assertIn("terminal_output console serial\n", text)
+        alone = text.split("menuentry")[2]
+        self.assertIn("module2 /k 'vm=a'\n", alone)
+        self.assertIn("module2 /i 'vm=a' 'initrd'\n", alone)
+        self.assertNotIn("vm=b", alone)
+        self.assertEqual(self.grub_config(True, "--empty").count("Escapement: no VM"), 1)
+
+    def test_names_on_the_medium(self):
+        paths = [self.path(n) for n in ("a/k", "b/k", "c/Odd näme,$", "d/escapement.elf", "e/boot")]
+        names = image.file_names([*paths, paths[0]])
+        self.assertEqual([names[os.path.realpath(p)] for p in paths],
+                         ["k", "k-2", "Odd_n_me__", "escapement.elf-2", "boot-2"])
+
+    def chosen(self, *argv, on="qemu"):
+        args = arguments.parse(["--empty", "--on", on, *argv], self.path("escapement.elf"))
+        tools_run["choose_boot"](args)
+        return args.boot
+
+    def test_ways_to_boot(self):
+        self.assertEqual(self.chosen(), "kernel")
+        self.assertEqual(self.chosen(on="bochs"), "cd")
+        self.assertEqual(self.chosen("--firmware", "uefi"), "cd")
+        self.assertEqual(self.chosen("--firmware", "uefi", "--boot", "disk"), "disk")
+        self.assertEqual(self.chosen("--image", "x.iso"), "cd")
+        for argv, on in ((["--boot", "kernel", "--firmware", "uefi"], "qemu"), (["--boot", "kernel", "--image", "x"], "qemu"),
+                         (["--boot", "disk"], "bochs"), (["--firmware", "uefi"], "bochs"), (["--no-run"], "qemu")):
+            with self.assertRaises(arguments.Unusable, msg=argv):
+                self.chosen(*argv, on=on)
+
+    def test_elf64_for_qemu(self):
+        """QEMU refuses it itself; here the line says what to give (issue: bad input)."""
+        kernel = self.path("k64")
+        with open(kernel, "wb") as file:
+            file.write(b"\x7fELF\x02\x01\x01")
+        with self.assertRaisesRegex(arguments.Unusable, "ELF64.*escapement.elf"):
+            self.chosen("--kernel", kernel)
+        self.assertEqual(self.chosen("--kernel", kernel, "--boot", "cd"), "cd")
+
+    def test_qemu_boots_images(self):
+        args = arguments.parse(["--empty", "--firmware", "uefi", "--boot", "disk"], self.path("escapement.elf"))
+        line = " ".join(qemu.command(args, self.directory, False, "/x,y.iso"))
+        self.assertNotIn("-kernel", line)
+        self.assertIn("media=disk,file=/x,,y.iso", line)
+        self.assertIn("ide-hd", line)
+        self.assertIn("-bios " + qemu.OVMF, line)
 
     def test_bochsrc_fills_in(self):
         args = arguments.parse(["--empty", "--cpus", "2"], self.path("escapement.elf"))

@@ -110,7 +110,7 @@ static void multiboot1_without_a_map(void **state)
     assert_string_equal(info.cmdline, "");
     put32(INFO, 0);
     assert_false(parse(MULTIBOOT1_MAGIC));
-    assert_non_null(strstr(info.trouble, "memory map"));
+    assert_non_null(strstr(info.trouble, "memory map (multiboot 1 flag 6"));
 }
 
 static void multiboot1_odd(void **state)
@@ -287,6 +287,27 @@ static void multiboot2_odd(void **state)
     assert_string_equal(info.cmdline, "");
 }
 
+/* A UEFI loader without a memory map, or one that is not yet done: the line says what to do (issue: bad
+ * input). */
+static void uefi_loaders_that_are_not_done(void **state)
+{
+    (void)state;
+    start2();
+    text_tag(1, "slice=10ms");
+    tag(12, 16); /* EFI 64-bit system table */
+    end_tags();
+    assert_false(parse(MULTIBOOT2_MAGIC));
+    assert_non_null(strstr(info.trouble, "no memory map (multiboot 2 tag 6)"));
+    assert_non_null(strstr(info.trouble, "GRUB 2"));
+
+    start2();
+    mmap_tag(24);
+    tag(18, 8); /* EFI boot services not terminated */
+    end_tags();
+    assert_false(parse(MULTIBOOT2_MAGIC));
+    assert_non_null(strstr(info.trouble, "boot services"));
+}
+
 static void ranges_do_not_wrap(void **state)
 {
     uint32_t at;
@@ -378,6 +399,7 @@ int main(void)
         cmocka_unit_test(multiboot2),
         cmocka_unit_test(multiboot2_longer_entries),
         cmocka_unit_test(multiboot2_odd),
+        cmocka_unit_test(uefi_loaders_that_are_not_done),
         cmocka_unit_test(ranges_do_not_wrap),
         cmocka_unit_test(many_modules),
         cmocka_unit_test(no_loader),

@@ -41,6 +41,24 @@ static void allow(uint64_t *msr, uint32_t bits, int may)
         *msr &= ~((uint64_t)bits << 32);
 }
 
+/* IA32_FEATURE_CONTROL counts when it is locked; otherwise VMXON is ours to allow (24.7). */
+static void locked_by_the_firmware(void **state)
+{
+    struct vmx_msrs m = generous();
+    struct vmx_caps c;
+    char why[100] = "";
+    (void)state;
+    m.feature_control = FEATURE_CONTROL_LOCK;
+    assert_false(vmx_caps_resolve(&m, &c, why, sizeof(why)));
+    assert_non_null(strstr(why, "firmware has locked it off (enable it in the set-up)"));
+    m.feature_control = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_IN_SMX;
+    assert_false(vmx_caps_resolve(&m, &c, why, sizeof(why)));
+    m.feature_control = 0;
+    assert_true(vmx_caps_resolve(&m, &c, why, sizeof(why)));
+    m.feature_control = FEATURE_CONTROL_LOCK | FEATURE_CONTROL_VMX_OUTSIDE_SMX;
+    assert_true(vmx_caps_resolve(&m, &c, why, sizeof(why)));
+}
+
 static void words_are_required_or_wanted_or_forced(void **state)
 {
     (void)state;
@@ -191,6 +209,7 @@ static void timer_value_is_capped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locked_by_the_firmware),
         cmocka_unit_test(words_are_required_or_wanted_or_forced),
         cmocka_unit_test(dynamic_controls_start_off),
         cmocka_unit_test(each_missing_requirement_is_named),

@@ -9,9 +9,12 @@ from launch import attendant, options
 from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
+FIRMWARE = ("bios", "uefi")
+BOOT = ("kernel", "cd", "disk")
 MIB = 1 << 20
 DEFAULT_VM_MEMORY = 64 * MIB
 HYPERVISOR_MEMORY = 64 * MIB
+UEFI_MEMORY = 64 * MIB  # what the firmware and its drivers keep, and the holes that they leave
 # GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
 FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
 
@@ -101,6 +104,8 @@ def _parser():
     add("--realtime", action="store_true", help="qemu: time is the host's, not counted in instructions")
     add("--virtual-time", action="store_true", help="qemu: time counts instructions also with a person at it, for whom it "
         "else goes with the wall's")
+    add("--shift", type=int, choices=range(11), metavar="N",
+        help="qemu: an instruction counts 2^N ns (default 0; 3, near Bochs's speed, where firmware and GRUB come first)")
     add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
     add("--cpu", metavar="MODEL", help="the emulator's CPU model")
     add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")
@@ -112,6 +117,11 @@ def _parser():
     add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
         help='"NAME FILE [mem=.. cpus=.. ...] [initrd=FILE] [module=FILE]... [-- guest\'s words]"')
     add("--module", dest="lines", type=parse_module, action="extend", metavar="LINE", help='"FILE WORDS": a module line as in grub.cfg')
+    add("--boot", choices=BOOT, help="the loader: QEMU's own (kernel), or GRUB from a CD or a disk (default: kernel; "
+                                     "cd on bochs, with --image and with uefi)")
+    add("--firmware", choices=FIRMWARE, default="bios", help="of the machine, for --boot cd and disk (default bios)")
+    add("--image", metavar="FILE", help="boot from a GRUB image with a menu, and keep it there: for CD, disk and USB stick")
+    add("--no-run", action="store_true", help="with --image: only make it")
     add("--empty", action="store_true", help="boot without any VM")
     add("--kernel", metavar="FILE", help="the hypervisor (default build/escapement.elf)")
     add("--plugin", metavar="FILE[,ARG=VALUE]...", help="qemu: load a plug-in (tests/bench/count.c is one)")
@@ -138,7 +148,10 @@ def parse(argv, default_kernel):
     if not args.modules and not args.empty:
         raise Unusable('give at least one VM: --vm "NAME FILE [words]" (or --empty)')
     check_file(args.kernel, "the hypervisor (`make` builds it)")
-    size = parse_size(args.memory) if args.memory else vm_memory(args.modules) + HYPERVISOR_MEMORY
+    if args.no_run and not args.image:
+        raise Unusable("--no-run: only with --image FILE")
+    firmware = UEFI_MEMORY if args.firmware == "uefi" else 0
+    size = parse_size(args.memory) if args.memory else vm_memory(args.modules) + HYPERVISOR_MEMORY + firmware
     if not size:
         raise Unusable(f"--memory: not a size: {args.memory}")
     args.megabytes = -(-size // MIB)

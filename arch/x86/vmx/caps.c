@@ -138,9 +138,20 @@ static void resolve_vpid(uint64_t cap, struct vmx_caps *out)
         out->proc2 &= ~PROC2_VPID;
 }
 
+/* SDM vol. 3, 24.7: VMXON faults where the firmware has locked the register without it. */
+static bool locked_off(uint64_t control, char *why, size_t size)
+{
+    if (!(control & FEATURE_CONTROL_LOCK) || (control & FEATURE_CONTROL_VMX_OUTSIDE_SMX))
+        return false;
+    host_snprintf(why, size, "VMX present, but the firmware has locked it off (enable it in the set-up)");
+    return true;
+}
+
 bool vmx_caps_resolve(const struct vmx_msrs *msrs, struct vmx_caps *out, char *why, size_t size)
 {
     memset(out, 0, sizeof(*out)); /* padding too: processors are compared byte by byte */
+    if (locked_off(msrs->feature_control, why, size))
+        return false;
     if (!resolve_word(&proc2_word, msrs->proc2, &out->proc2, why, size) ||
         !resolve_word(&proc_word, msrs->proc, &out->proc, why, size) ||
         !resolve_word(&pin_word, msrs->pin, &out->pin, why, size) ||

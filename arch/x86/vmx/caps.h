@@ -7,9 +7,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The capability MSRs as read; the control words are the TRUE ones where VMX_BASIC bit 55 says that there are
- * such (SDM vol. 3, appendix A.2). proc2 and ept_vpid are 0 where the processor has no secondary controls. */
+/* IA32_FEATURE_CONTROL and the capability MSRs as read; the control words are the TRUE ones where VMX_BASIC
+ * bit 55 says that there are such (SDM vol. 3, appendix A.2). proc2 and ept_vpid are 0 where the processor
+ * has no secondary controls. */
 struct vmx_msrs {
+    uint64_t feature_control;
     uint64_t basic;
     uint64_t pin, proc, proc2, exit, entry;
     uint64_t misc;

@@ -14,7 +14,7 @@ static struct vmx_cpu cpus[MAX_CPUS];
 
 static void read_msrs(struct vmx_msrs *m)
 {
-    *m = (struct vmx_msrs){.basic = rdmsr(MSR_VMX_BASIC)};
+    *m = (struct vmx_msrs){.feature_control = rdmsr(MSR_FEATURE_CONTROL), .basic = rdmsr(MSR_VMX_BASIC)};
     const bool true_ctls = (m->basic & VMX_BASIC_TRUE_CTLS) != 0;
     m->pin = rdmsr(true_ctls ? MSR_VMX_TRUE_PINBASED_CTLS : MSR_VMX_PINBASED_CTLS);
     m->proc = rdmsr(true_ctls ? MSR_VMX_TRUE_PROCBASED_CTLS : MSR_VMX_PROCBASED_CTLS);
@@ -37,11 +37,6 @@ static bool read_caps(struct vmx_caps *caps, char *why, size_t size)
     struct vmx_msrs msrs;
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_VMX)) {
         host_snprintf(why, size, "no VMX (CPUID.1:ECX bit 5)");
-        return false;
-    }
-    const uint64_t control = rdmsr(MSR_FEATURE_CONTROL);
-    if ((control & FEATURE_CONTROL_LOCK) && !(control & FEATURE_CONTROL_VMX_OUTSIDE_SMX)) {
-        host_snprintf(why, size, "VMX present, but the firmware has locked it off (enable it in the set-up)");
         return false;
     }
     read_msrs(&msrs);
