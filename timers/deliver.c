@@ -202,8 +202,17 @@ static void keep_to_line(struct vtime *t, uint64_t offset)
         shown = head->at;
     }
     if (shown > vtime_peek(t)) {
+        vt_changed(t);
         vt_raise(t, shown);
     }
+}
+
+/* The usual case: the line goes on as it was. */
+static bool goes_on(struct vtime *t, uint64_t offset)
+{
+    const struct vt_outlook *o = vtime_outlook(t);
+
+    return o->line && o->offset == offset;
 }
 
 void vtime_latch(struct vtime *t, rt_t now)
@@ -232,7 +241,7 @@ void vtime_deliver(struct vtime *t, rt_t now)
     while (instants < VT_MAX_INSTANTS && deliver_next(t)) {
         instants++;
     }
-    if (on_line) {
+    if (on_line && !goes_on(t, offset)) {
         keep_to_line(t, offset);
     }
 }

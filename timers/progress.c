@@ -102,8 +102,15 @@ static unsigned int lowest(unsigned int bits)
 
 void progress_settle(struct vtime *t)
 {
-    if (t->gates == 0 || (t->gate_known && t->gate > t->rt_c && (t->gates & (t->gates - 1)) == 0)) {
-        return; /* none, or one alone that is still closed */
+    if (t->gates == 0) {
+        return;
+    }
+    if (t->gate_known && (t->gates & (t->gates - 1)) == 0) { /* one alone, and it is known when it opens */
+        if (t->gate <= t->rt_c) {
+            t->floor = t->gate > t->floor ? t->gate : t->floor;
+            t->gates = 0;
+        }
+        return;
     }
     for (unsigned int left = t->gates; left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);

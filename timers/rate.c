@@ -55,11 +55,6 @@ bool vtime_policy_valid(const struct vtime_policy *p)
            p->k2 < AT_LIMIT && p->progress < AT_LIMIT && (p->leap < AT_LIMIT || p->leap == VT_NO_LEAP);
 }
 
-rt_t vt_moment_ceil(const struct vt_moment *m)
-{
-    return m->num != 0 ? m->whole + 1 : m->whole;
-}
-
 /* [0094]: "the factor ... may vary depending on how far behind the apparent time is. As the apparent time
  * catches up to the real time, the apparent time could decelerate". Here
  *

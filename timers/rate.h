@@ -140,6 +140,9 @@ enum vt_mode vt_decide_mode(const struct vtime_policy *p, const struct vt_questi
 /*@ requires \valid_read(m) && is_moment(*m);
     assigns \nothing;
     ensures \result == rounded_up(*m); */
-rt_t vt_moment_ceil(const struct vt_moment *m);
+static inline rt_t vt_moment_ceil(const struct vt_moment *m)
+{
+    return m->num != 0 ? m->whole + 1 : m->whole;
+}
 
 #endif

@@ -111,12 +111,18 @@ static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
     vcpu->free_tsc = tsc;
 }
 
-/* Past the deadline the guest may have seen more of its TSC than AT allows: AT follows before anything is
- * answered. */
+/* Past the deadline the guest may have seen more of its TSC than AT allows, unless AT goes on along the same
+ * line: AT follows before anything is answered. */
 static void note_overshoot(struct vcpu *vcpu, uint64_t now)
 {
-    if (vcpu->free_tsc.free)
-        vtime_shown(&vcpu->vm->time, now + vcpu->free_tsc.line);
+    struct vtime *t = &vcpu->vm->time;
+    const struct vt_outlook *outlook;
+
+    if (!vcpu->free_tsc.free)
+        return;
+    outlook = vtime_outlook(t);
+    if (!outlook->line || outlook->offset != vcpu->free_tsc.line)
+        vtime_shown(t, now + vcpu->free_tsc.line);
 }
 
 /* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */
