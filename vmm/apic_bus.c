@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "vmm/lapic_regs.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
@@ -114,22 +115,29 @@ uint64_t apic_bus_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned 
     return lapic_read(self, (uint32_t)offset) >> ((offset & 3) * 8);
 }
 
-/* With nothing else requested an EOI, which is most of what guests write, leaves the run loop nothing to
- * look at. */
-static bool is_quiet(const struct lapic *l, const struct vcpu *vcpu, uint64_t offset)
+/* Most of what guests write. With nothing else requested it leaves the run loop nothing to look at. */
+static void end_of_interrupt(struct lapic *l, struct vcpu *vcpu)
 {
-    return offset == LAPIC_EOI && !l->irr.used && !vcpu->vm->platform.intr;
+    struct platform *p = &vcpu->vm->platform;
+    uint8_t vector;
+
+    if (l->irr.used || p->intr)
+        vcpu->quiet = false;
+    if (lapic_eoi(l, &vector)) {
+        vcpu->quiet = false;
+        ioapic_eoi(&p->ioapic, vector);
+    }
 }
 
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
     if ((offset & 0xf) != 0 || size < 4)
         return;
-    struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
-    if (effect.eoi)
-        ioapic_eoi(&vcpu->vm->platform.ioapic, effect.eoi_vector);
-    if (is_quiet(self, vcpu, offset))
+    if (offset == LAPIC_EOI) {
+        end_of_interrupt(self, vcpu);
         return;
+    }
+    struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
     vcpu->quiet = false;
     if (lapic_changes_wires((uint32_t)offset))
         vcpu->vm->platform.wires_changed = true;

@@ -245,6 +245,10 @@ static __attribute__((noinline)) void decode_and_emulate(struct vcpu *vcpu, cons
 
 void emulate_mmio(struct vcpu *vcpu, const struct exit_record *exit)
 {
-    if (!mmio_move(vcpu, exit))
+    const struct mmio_move *move = mmio_move_find(vcpu, exit);
+
+    if (move)
+        mmio_move(vcpu, exit, move);
+    else
         decode_and_emulate(vcpu, exit);
 }

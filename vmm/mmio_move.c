@@ -33,21 +33,27 @@ static bool holds(const struct mmio_move *m, const struct vcpu *vcpu, const stru
 /* The processor has checked segment, page and rights before it found that no memory is there (SDM vol. 3,
  * 28.3.3; APM vol. 2, 15.25.6), and an aligned operand lies in one page: so the exit's address is the
  * operand's. */
-bool mmio_move(struct vcpu *vcpu, const struct exit_record *exit)
+const struct mmio_move *mmio_move_find(struct vcpu *vcpu, const struct exit_record *exit)
 {
     const struct mmio_move *m = slot(vcpu);
+
+    return holds(m, vcpu, exit) && exit->u.mmio.gpa % 4 == 0 ? m : NULL;
+}
+
+/* RIP moves before a write, as no device looks at it: nothing has to be kept across the call. */
+void mmio_move(struct vcpu *vcpu, const struct exit_record *exit, const struct mmio_move *m)
+{
     uint64_t gpa = exit->u.mmio.gpa;
     struct bus *bus = &vcpu->vm->bus;
     uint64_t *gpr = vcpu->regs.gpr;
 
-    if (!holds(m, vcpu, exit) || gpa % 4 != 0)
-        return false;
-    if (m->write)
+    if (m->write) {
+        vcpu_skip(vcpu, m->length);
         bus_mmio_write(bus, vcpu, gpa, 4, m->immediate ? m->imm : (uint32_t)gpr[m->gpr]);
-    else
+    } else {
         gpr[m->gpr] = bus_mmio_read(bus, vcpu, gpa, 4);
-    vcpu_skip(vcpu, m->length);
-    return true;
+        vcpu_skip(vcpu, m->length);
+    }
 }
 
 void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const struct insn *insn)

@@ -29,9 +29,11 @@ struct mmio_move {
 };
 _Static_assert(sizeof(struct mmio_move) == 128, "an index is a shift");
 
-/* Carries out the instruction of a nested page fault if it is a move met before. False: it is not, and
- * nothing has been done. */
-bool mmio_move(struct vcpu *vcpu, const struct exit_record *exit);
+/* The instruction of a nested page fault, if it is a move met before; else NULL. */
+const struct mmio_move *mmio_move_find(struct vcpu *vcpu, const struct exit_record *exit);
+
+/* Carries it out. */
+void mmio_move(struct vcpu *vcpu, const struct exit_record *exit, const struct mmio_move *move);
 
 /* Remembers an instruction at RIP that has just been decoded and will have worked, if it is such a move. */
 void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const struct insn *insn);

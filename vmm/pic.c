@@ -148,12 +148,18 @@ bool pic_waiting(const struct pic_pair *p, unsigned int irq)
     return (requests(c, false) & bit(irq % LEVELS)) && !pic_masked(p, irq);
 }
 
+/* Not part of pic_output, whose registers would have to be saved for it at each access. */
+static __attribute__((noinline)) bool output_of_requests(const struct pic_pair *p)
+{
+    return resolve_master(p) >= 0;
+}
+
 /* Mostly nothing is requested. */
 bool pic_output(const struct pic_pair *p)
 {
     if (!(requests(&p->slave, false) & ~p->slave.imr) && !(requests(&p->master, false) & ~p->master.imr))
         return false;
-    return resolve_master(p) >= 0;
+    return output_of_requests(p);
 }
 
 /* Does the slave answer the second INTA? A master programmed to be single answers itself. */

@@ -16,7 +16,7 @@ BUSY = (1, 2, 4, 8)
 
 TRIPS = [
     Figure("cpuid", "CPUID", 250, held=True),
-    Figure("pic-out", "OUT to the PIC (mask)", 350),
+    Figure("pic-out", "OUT to the PIC (mask)", 350, held=True),
     Figure("pm-timer", "PM-timer read", 500, held=True),
     Figure("hpet-read", "HPET read (counter)"),
     Figure("pit-read", "PIT read (counter)"),
