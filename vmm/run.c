@@ -154,7 +154,7 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
         vcpu->entered = host_now();
     while (enter_once(vcpu, deadline, &now))
         ;
-    vcpu->ran = now - vcpu->entered;
+    vcpu->ran = (now < deadline ? now : deadline) - vcpu->entered;
     return now;
 }
 

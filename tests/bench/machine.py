@@ -30,7 +30,7 @@ def text_range(build):
 def plugin(build, path, **words):
     """QEMU's -plugin argument for count.c; words that are None are left out."""
     given = [f"{word}={value}" for word, value in words.items() if value is not None]
-    return ",".join([f"{build}/bench/count.so", f"out={path}.counts", *given])
+    return ",".join([f"{build}/bench/count.so", f"out={os.path.abspath(path)}.counts", *given])
 
 
 class Machine:
