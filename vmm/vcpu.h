@@ -81,8 +81,8 @@ struct vcpu {
     struct vcpu_tsc free_tsc;
     bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
     uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
-    uint64_t ran;     /* RT from there to the last exit, or the deadline if that was before: what the scheduler
-                       * charges, switches left out */
+    uint64_t ran; /* RT from there to the last exit, or the deadline if that was before: what the scheduler
+                   * charges, switches left out */
     uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
     bool trace_exits;           /* vm setting trace=exits */
     struct cpuid_answer cpuid[CPUID_ANSWERS];
