@@ -22,6 +22,9 @@ void lines_name(struct lines *l, unsigned int writer, const char *name)
     struct line_writer *w = &l->writers[writer];
     size_t n = strlen(name);
 
+    if (writer < LINES_VMS && writer >= l->vms)
+        l->vms = writer + 1;
+
     if (n > VM_NAME_MAX)
         n = VM_NAME_MAX;
     memcpy(w->name, name, n);
@@ -325,7 +328,7 @@ void lines_putc(struct lines *l, unsigned int writer, uint8_t byte, uint64_t now
 
 void lines_flush_silent(struct lines *l, uint64_t since)
 {
-    for (unsigned int i = 0; i < LINES_VMS; i++) {
+    for (unsigned int i = 0; i < l->vms; i++) {
         struct line_writer *w = &l->writers[i];
 
         if (w->full || (w->unsent && w->last <= since))
@@ -337,7 +340,7 @@ uint64_t lines_oldest(const struct lines *l)
 {
     uint64_t oldest = UINT64_MAX;
 
-    for (unsigned int i = 0; i < LINES_VMS; i++) {
+    for (unsigned int i = 0; i < l->vms; i++) {
         const struct line_writer *w = &l->writers[i];
 
         if (w->unsent && !w->full && w->last < oldest)

@@ -49,6 +49,7 @@ struct line_writer {
 
 struct lines {
     struct line_writer writers[LINES_WRITERS];
+    unsigned int vms;         /* the first of them have names: guests that there are */
     uint8_t ring[LINES_RING]; /* lines: writer, length (two bytes, low first), text */
     size_t head, tail;        /* free-running: tail - head bytes are in use */
     size_t left;              /* bytes of the line at head that have not left yet; its header is gone */
