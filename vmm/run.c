@@ -154,7 +154,9 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
         vcpu->entered = host_now();
     while (enter_once(vcpu, deadline, &now))
         ;
-    vcpu->ran = (now < deadline ? now : deadline) - vcpu->entered;
+    /* The deadline may have come between the look at the clock and the entry. */
+    uint64_t left = now < deadline || deadline < vcpu->entered ? now : deadline;
+    vcpu->ran = left - vcpu->entered;
     return now;
 }
 
