@@ -71,14 +71,20 @@ void processor_init(const struct global_config *global)
     console_on_input(input_came);
 }
 
-/* Sets one deadline; tells the coordinator first if the timer has gone off meanwhile. Arms at most once. */
-static void set_deadline(struct processor *p, struct deadline *d, rt_t at)
+/* Until coordinator_release() nothing is armed. Tells the coordinator first if the timer has gone off. */
+static void hold_deadlines(struct processor *p)
 {
     coordinator_hold(&p->deadlines);
     if (p->fired) {
         p->fired = false;
         coordinator_fired(&p->deadlines);
     }
+}
+
+/* Sets one deadline. Arms at most once. */
+static void set_deadline(struct processor *p, struct deadline *d, rt_t at)
+{
+    hold_deadlines(p);
     coordinator_set(&p->deadlines, d, at);
     coordinator_release(&p->deadlines);
 }
@@ -163,11 +169,7 @@ static void act_on_deadlines(struct processor *p, rt_t now)
 {
     struct deadline *d;
 
-    coordinator_hold(&p->deadlines);
-    if (p->fired) {
-        p->fired = false;
-        coordinator_fired(&p->deadlines);
-    }
+    hold_deadlines(p);
     while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
         if (d == &p->console)
             p->next_look = 0;

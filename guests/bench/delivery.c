@@ -35,16 +35,18 @@ __asm__(".globl bench_handler\n"
         "andq $~0x200, 16(%rsp)\n\t"
         "iretq");
 
-static uint64_t from_halves(uint32_t low, uint32_t high)
+/* From the handler's reading of the TSC, and the low half of the last one before it. */
+static struct instant instant_of(uint32_t last, uint32_t low, uint32_t high)
 {
-    return (uint64_t)high << 32 | low;
+    uint64_t at = (uint64_t)high << 32 | low;
+
+    return (struct instant){at - (uint32_t)(low - last), at};
 }
 
 /* Reads the TSC every fourth instruction until an interrupt comes. */
 static struct instant spin(void)
 {
     uint32_t low, high, last;
-    uint64_t at;
 
     __asm__ volatile("leaq 2f(%%rip), %%rbx\n\t"
                      "sti\n"
@@ -55,15 +57,13 @@ static struct instant spin(void)
                      : "=a"(low), "=d"(high), "=c"(last)
                      :
                      : "rbx", "memory", "cc");
-    at = from_halves(low, high);
-    return (struct instant){at - (uint32_t)(low - last), at};
+    return instant_of(last, low, high);
 }
 
 /* Halts until an interrupt comes; `last` is before the HLT. */
 static struct instant halt(void)
 {
     uint32_t low, high, last;
-    uint64_t at;
 
     __asm__ volatile("leaq 2f(%%rip), %%rbx\n\t"
                      "rdtsc\n\t"
@@ -75,8 +75,7 @@ static struct instant halt(void)
                      : "=a"(low), "=d"(high), "=c"(last)
                      :
                      : "rbx", "memory", "cc");
-    at = from_halves(low, high);
-    return (struct instant){at - (uint32_t)(low - last), at};
+    return instant_of(last, low, high);
 }
 
 static void lapic_eoi(void)
