@@ -19,6 +19,7 @@
 #include "kernel/pages.h"
 #include "kernel/panic.h"
 #include "kernel/processor.h"
+#include "kernel/trace.h"
 #include "kernel/verdict.h"
 #include "vmm/backend.h"
 #include "vmm/config.h"
@@ -137,10 +138,13 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
         describe_backend(backend, &global);
     else
         host_log("this processor cannot run guests: %s", why);
+    trace_init(&global);
     processor_init(&global);
     if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))
         processor_run();
     console_look(VIEW_LINES, 0); /* the end is everybody's */
     (void)console_view();
+    if (global.trace == TRACE_SETTING_DUMP)
+        trace_dump();
     leave(guests_report(), global.halt_on_empty);
 }

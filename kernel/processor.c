@@ -9,11 +9,13 @@
 #include "kernel/guests.h"
 #include "kernel/monitor.h"
 #include "kernel/sched.h"
+#include "kernel/trace.h"
 #include "timers/coordinator.h"
 #include "timers/monitor.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
+#include "vmm/trace.h"
 
 #define NS_PER_SECOND 1000000000u
 
@@ -37,9 +39,18 @@ static struct processor *this_processor(void)
     return &processors[this_cpu()->id];
 }
 
+/* What belongs to no VM, in a full trace. */
+static void trace(enum trace_kind kind, rt_t value)
+{
+    if (trace_is_full)
+        trace_put(&host_trace()->events, trace_who(TRACE_NO_VM, 0, TRACE_NO_TIMER), kind, host_now(), 0,
+                  value, 0);
+}
+
 static void arm(void *ctx, rt_t deadline)
 {
     (void)ctx;
+    trace(TRACE_ALARM, deadline);
     apic_timer_arm(deadline);
 }
 
@@ -77,6 +88,7 @@ static void hold_deadlines(struct processor *p)
     coordinator_hold(&p->deadlines);
     if (p->fired) {
         p->fired = false;
+        trace(TRACE_FIRE, 0);
         coordinator_fired(&p->deadlines);
     }
 }
@@ -186,6 +198,7 @@ static void act_on_deadlines(struct processor *p, rt_t now)
  * no other is used. */
 static void idle(struct processor *p)
 {
+    trace(TRACE_IDLE, 0);
     if (!p->fired)
         wait_for_interrupt();
     sched_idle(&p->sched);
@@ -220,6 +233,7 @@ static void set_rates(void)
 static void end(struct vm *vm)
 {
     host_deadline(vm, RT_NEVER);
+    trace_vm_account(vm);
     console_vm_end(vm->index);
     accounts_print(vm);
     vm_destroy(vm);

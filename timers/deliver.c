@@ -147,6 +147,9 @@ static void leap(struct vtime *t, rt_t rt)
     }
     t->account.leaps++;
     t->mode = VT_NORMAL;
+    if (t->observer != NULL && t->observer->leap != NULL) {
+        t->observer->leap(t->observer_ctx, rt, present, present > ran ? present - ran : 0);
+    }
     deliver_instant(t, rt, present, VT_LEAP, true);
 }
 

@@ -15,6 +15,13 @@ static void count(struct vtime *t, enum vt_cpu_state state, int by)
     t->ready += (unsigned int)(state == VT_CPU_READY ? by : 0);
 }
 
+static void observe_move(const struct vtime *t)
+{
+    if (t->observer != NULL && t->observer->move != NULL) {
+        t->observer->move(t->observer_ctx, vt_rt(t), vtime_peek(t), t->moving);
+    }
+}
+
 /* "Losing the processor is an incident too"; with gap=jump it is none. */
 static void lose(struct vtime *t)
 {
@@ -26,6 +33,7 @@ static void lose(struct vtime *t)
     t->held = false;
     t->leap_due = false;
     t->losses++;
+    observe_move(t);
 }
 
 /* Asked for by the operator: done in vtime_advance(), overdue events or not. */
@@ -47,10 +55,12 @@ static void resume(struct vtime *t)
     t->floor = t->rt_c;
     progress_changed(t);
     if (t->policy.gap == VT_GAP_JUMP || t->policy.naive) {
+        observe_move(t);
         leap_is_wanted(t);
         return;
     }
     t->rt_l = t->rt_c;
+    observe_move(t);
     lag = (int64_t)(vt_present(t, t->rt_c) - t->at_l);
     t->account.max_lag = lag > t->account.max_lag ? lag : t->account.max_lag;
     if (leap_is_wanted(t)) {

@@ -37,18 +37,21 @@ void vtime_attach(struct vtime *t, struct vtimer *timer, const char *name, const
                   void *self, unsigned int vcpu)
 {
     struct vtimer **end = &t->timers;
+    unsigned int id = 0;
 
+    while (*end != NULL) {
+        end = &(*end)->sibling;
+        id++;
+    }
     *timer = (struct vtimer){
         .name = name,
         .ops = ops,
         .self = self,
         .vcpu = vcpu,
+        .id = id,
         .progress = t->policy.progress,
         .missed = t->policy.missed,
     };
-    while (*end != NULL) {
-        end = &(*end)->sibling;
-    }
     *end = timer;
 }
 
@@ -103,10 +106,18 @@ static void enqueue(struct vtime *t, struct vtimer *timer, bool queued)
     }
 }
 
+static void observe_set(const struct vtime *t, const struct vtimer *timer, uint64_t cancelled_before)
+{
+    if (t->observer != NULL && t->observer->set != NULL) {
+        t->observer->set(t->observer_ctx, timer, vt_rt(t), timer->ticks.cancelled - cancelled_before);
+    }
+}
+
 void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *s)
 {
     struct vt_schedule wanted = *s;
     bool queued = timer->armed;
+    uint64_t cancelled = timer->ticks.cancelled;
 
     vt_changed(t);
     if (!t->in_event) {
@@ -127,6 +138,7 @@ void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *
         timer->armed = true;
         enqueue(t, timer, queued);
     }
+    observe_set(t, timer, cancelled);
     if (!t->in_event) {
         head_may_have_changed(t);
     }
@@ -134,11 +146,16 @@ void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *
 
 void vtime_clear(struct vtime *t, struct vtimer *timer)
 {
+    uint64_t cancelled = timer->ticks.cancelled;
+
     vt_changed(t);
     if (!t->in_event) {
         vt_incident(t);
     }
-    disarm(t, timer);
+    if (timer->armed) {
+        disarm(t, timer);
+        observe_set(t, timer, cancelled);
+    }
     if (!t->in_event) {
         head_may_have_changed(t);
     }
@@ -166,6 +183,9 @@ at_t vtime_now(struct vtime *t)
     if (!t->in_event) {
         vt_incident(t);
         t->mode = vtime_mode(t);
+        if (t->observer != NULL && t->observer->access != NULL) {
+            t->observer->access(t->observer_ctx, vt_rt(t), t->at_l);
+        }
     }
     return t->at_l;
 }

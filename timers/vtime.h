@@ -58,6 +58,7 @@ struct vtimer {
     const struct vtimer_ops *ops;
     void *self;        /* passed to ops: the emulator */
     unsigned int vcpu; /* target virtual CPU: whose progress gates the next event ([0111]); may be changed */
+    unsigned int id;   /* 0.. in the order of attachment */
     uint64_t progress; /* minimum progress M in RT ticks; set from the policy at attach, may be overridden */
     enum vt_missed missed; /* ... as is this */
 
@@ -125,6 +126,15 @@ struct vtime_observer {
     void (*drop)(void *ctx, const struct vtimer *timer, rt_t rt, at_t at, uint64_t ticks);
     /* A decision of figure 5C: the mode, the rate that goes with it, and RT_N (NULL: no timer is armed). */
     void (*decide)(void *ctx, rt_t rt, enum vt_mode mode, struct vt_ratio c, const struct vt_moment *rt_n);
+    /* A timer was armed, armed anew or disarmed: timer->armed, ->at and ->schedule say what it is now.
+     * `cancelled` events of what it was before were pending. */
+    void (*set)(void *ctx, const struct vtimer *timer, rt_t rt, uint64_t cancelled);
+    /* A clock or timer was accessed: the AT that the guest saw. */
+    void (*access)(void *ctx, rt_t rt, at_t at);
+    /* AT has jumped to `at`, over `leapt`; the events of the leap follow. */
+    void (*leap)(void *ctx, rt_t rt, at_t at, at_t leapt);
+    /* AT goes on from `at`, or stands still there: the VM has got the processor, lost it, or is paused. */
+    void (*move)(void *ctx, rt_t rt, at_t at, bool moving);
 };
 
 /* What the run loop goes by, kept while nothing can have changed it: an exit that touches no timer then costs

@@ -9,6 +9,7 @@
 #define MEM_DEFAULT      (64ull << 20)
 #define LEAP_DEFAULT     60000000000ull
 #define PROGRESS_DEFAULT 50000ull
+#define TRACE_DEFAULT    (1ull << 20)
 
 void config_parse_global(struct global_config *out, const char *cmdline, bool strip_first,
                          void (*complain)(const char *line))
@@ -19,7 +20,11 @@ void config_parse_global(struct global_config *out, const char *cmdline, bool st
     struct words w;
     const char *word;
 
-    *out = (struct global_config){.slice_ns = SLICE_DEFAULT, .boost = true, .halt_on_empty = false};
+    *out = (struct global_config){.slice_ns = SLICE_DEFAULT,
+                                  .boost = true,
+                                  .halt_on_empty = false,
+                                  .trace = TRACE_SETTING_ON,
+                                  .trace_bytes = TRACE_DEFAULT};
     words_split(&w, line);
     if (strip_first)
         (void)words_next(&w);

@@ -399,7 +399,7 @@ bool msr_read(struct vcpu *vcpu, uint32_t index, uint64_t *value)
     if (msr)
         return msr->read && msr->read(vcpu, msr, index, value);
     vcpu->msr.unknown_reads++;
-    if (vcpu->trace_exits)
+    if (vcpu->watched & WATCH_PRINT)
         host_log_vm(vcpu->vm, "vcpu %u: rdmsr %x: no such register, #GP", vcpu->id, index);
     return false;
 }
@@ -411,7 +411,7 @@ bool msr_write(struct vcpu *vcpu, uint32_t index, uint64_t value)
     if (msr)
         return msr->write && msr->write(vcpu, msr, index, value);
     vcpu->msr.unknown_writes++;
-    if (vcpu->trace_exits)
+    if (vcpu->watched & WATCH_PRINT)
         host_log_vm(vcpu->vm, "vcpu %u: wrmsr %x = %llx: no such register, #GP", vcpu->id, index,
                     (unsigned long long)value);
     return false;

@@ -60,24 +60,40 @@ static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum ru
     return true;
 }
 
+static void acknowledge(struct vcpu *vcpu, bool from_pic, uint64_t now)
+{
+    uint8_t vector = platform_acknowledge(vcpu, from_pic);
+
+    trace_put(&vcpu->trace->events, vcpu->who, TRACE_ACK, now, from_pic, 0, vector);
+}
+
+static enum inject_result inject(struct vcpu *vcpu, int vector, uint64_t now)
+{
+    enum inject_result result = hv->inject_irq(vcpu, (uint8_t)vector);
+
+    if (vcpu->watched & WATCH_RECORD)
+        trace_put(&vcpu->trace->exits, vcpu->who, TRACE_INJECT, now, result, 0, (uint32_t)vector);
+    return result;
+}
+
 /* Interrupts are collected once, here; the controllers decide anew each time. Acknowledging comes before the
  * next deadline is asked for: it opens the gate of the timer whose interrupt it is (DESIGN.md 2.6). */
-static void offer(struct vcpu *vcpu)
+static void offer(struct vcpu *vcpu, uint64_t now)
 {
     bool from_pic;
     int vector = platform_pending(vcpu, &from_pic);
 
-    if (vector >= 0 && hv->inject_irq(vcpu, (uint8_t)vector) == INJECT_TAKEN) {
-        platform_acknowledge(vcpu, from_pic);
+    if (vector >= 0 && inject(vcpu, vector, now) == INJECT_TAKEN) {
+        acknowledge(vcpu, from_pic, now);
         /* A second one waits behind it: this asks for a window. It cannot be taken before the first. */
         vector = platform_pending(vcpu, &from_pic);
         if (vector >= 0)
-            hv->inject_irq(vcpu, (uint8_t)vector);
+            (void)inject(vcpu, vector, now);
     }
     vcpu->irq_window = vector >= 0;
 }
 
-static void collect(struct vcpu *vcpu)
+static void collect(struct vcpu *vcpu, uint64_t now)
 {
     if (vcpu->irq_window)
         hv->retract_irq(vcpu);
@@ -85,11 +101,19 @@ static void collect(struct vcpu *vcpu)
         vcpu->nmi_pending = false;
         hv->inject_nmi(vcpu);
     }
-    offer(vcpu);
+    offer(vcpu, now);
 }
 
-static void trace_exit(const struct vcpu *vcpu, const struct exit_record *exit)
+/* Out of line: nobody is, most of the time. The host's interrupts are not printed: the line's own way out
+ * makes them. */
+static __attribute__((noinline)) void watch_exit(const struct vcpu *vcpu, const struct exit_record *exit,
+                                                 uint64_t now)
 {
+    if (vcpu->watched & WATCH_RECORD)
+        trace_put(&vcpu->trace->exits, vcpu->who, TRACE_EXIT, now, exit->raw_qualification, vcpu->regs.rip,
+                  exit->kind);
+    if (!(vcpu->watched & WATCH_PRINT) || exit->kind == EXIT_INTERRUPT)
+        return;
     host_log("vm %s: vcpu %u: exit %s (%u, %llx) rip %llx at %llu", vcpu->vm->config.name, vcpu->id,
              exit_kind_name(exit->kind), exit->raw_reason, (unsigned long long)exit->raw_qualification,
              (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
@@ -138,9 +162,8 @@ static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
     late = *now >= deadline;
     if (late)
         note_overshoot(vcpu, *now);
-    /* Not the host's interrupts: the line's own way out makes them. */
-    if (vcpu->trace_exits && exit.kind != EXIT_INTERRUPT)
-        trace_exit(vcpu, &exit);
+    if (vcpu->watched)
+        watch_exit(vcpu, &exit, *now);
     dispatch_exit(vcpu, &exit);
     return vcpu->quiet && !late;
 }
@@ -170,7 +193,7 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
         platform_poll(vm);
         if (has_to_stop(vcpu, now, until, &stop))
             return stop;
-        collect(vcpu);
+        collect(vcpu, now);
         const struct vt_outlook *outlook = vtime_outlook(&vm->time);
         uint64_t next = outlook->deadline;
         uint64_t earliest = host_deadline(vm, next);
@@ -194,6 +217,7 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 
     if (vcpu->state == VCPU_OFF || vcpu->state == VCPU_WAIT_SIPI)
         return RUN_HALTED;
+    vm->trace = host_trace();
     start_time(vm, now);
     vtime_vcpu_run(&vm->time, vcpu->id);
     if (!vcpu->loaded)
@@ -201,7 +225,11 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
     vcpu->loaded = true;
     vcpu->entered = 0;
     vcpu->ran = 0;
+    vcpu->trace = vm->trace;
+    vcpu->watched = (uint8_t)((vcpu->watched & WATCH_PRINT) | (vcpu->trace->full ? WATCH_RECORD : 0));
+    trace_put(&vcpu->trace->events, vcpu->who, TRACE_RUN, now, 0, until, 0);
     stop = loop(vcpu, now, until);
+    trace_put(&vcpu->trace->events, vcpu->who, TRACE_STOP, vm->time.rt_c, stop, 0, 0);
     if (stop == RUN_HALTED)
         vtime_vcpu_halt(&vm->time, vcpu->id);
     return stop;
@@ -222,6 +250,7 @@ bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
 {
     struct vm *vm = vcpu->vm;
 
+    vm->trace = host_trace();
     advance(vm, now);
     platform_poll(vm);
     if (vcpu->state == VCPU_HALTED && wakes(vcpu)) {

@@ -12,6 +12,8 @@
 #define PROGRESS_MIN_NS 10000ull
 #define RATE_MAX        0xFFFFFFFFull
 #define MAXRATE_MAX     1000000ull
+#define TRACE_MIN       (64ull << 10) /* room for the accounts of 32 VMs */
+#define TRACE_MAX       (256ull << 20)
 #define RTC_MAX         253402300799ull /* the end of the year 9999: the CMOS century has two digits */
 
 /* ---- global settings ---- */
@@ -77,12 +79,35 @@ static bool parse_poll(void *target, const char *value)
            (words_time(value, POLL_MAX_NS, &g->poll_ns) && g->poll_ns >= POLL_MIN_NS);
 }
 
+static bool parse_global_trace(void *target, const char *value)
+{
+    static const char *const list[] = {"off", "on", "full", "dump"};
+    unsigned int i;
+
+    if (!one_of(value, list, COUNT(list), &i))
+        return false;
+    ((struct global_config *)target)->trace = (enum trace_setting)i;
+    return true;
+}
+
+static bool parse_trace_buffer(void *target, const char *value)
+{
+    uint64_t bytes;
+
+    if (!words_size(value, TRACE_MAX, &bytes) || bytes < TRACE_MIN || (bytes & (bytes - 1)) != 0)
+        return false;
+    ((struct global_config *)target)->trace_bytes = bytes;
+    return true;
+}
+
 const struct setting global_settings[GLOBAL_SETTINGS] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
     {"on-empty=", "on-empty=halt|end", parse_on_empty},
     {"monitor=", "monitor=next|each", parse_monitor},
     {"poll=", "poll= takes a time from 10us to 100ms, or off", parse_poll},
+    {"trace=", "trace=on|off|full|dump", parse_global_trace},
+    {"trace-buffer=", "trace-buffer= takes a power of two from 64K to 256M", parse_trace_buffer},
 };
 
 /* ---- a module's settings ---- */

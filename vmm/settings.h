@@ -6,7 +6,7 @@
 #include "vmm/config.h"
 #include "vmm/words.h"
 
-#define GLOBAL_SETTINGS 5
+#define GLOBAL_SETTINGS 7
 #define VM_SETTINGS     22
 
 enum module_role { ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };

@@ -17,7 +17,9 @@ struct vcpu *vcpu_create(struct vm *vm, unsigned int id)
     vcpu->vm = vm;
     vcpu->id = id;
     vcpu->state = VCPU_WAIT_SIPI;
-    vcpu->trace_exits = vm->config.trace_exits;
+    vcpu->watched = vm->config.trace_exits ? WATCH_PRINT : 0;
+    vcpu->trace = host_trace();
+    vcpu->who = trace_who(vm->index, id, TRACE_NO_TIMER);
     tsc_init(&vcpu->tsc, &vm->time);
     if (!hv->vcpu_init(vcpu)) {
         host_free_pages(vcpu, VCPU_PAGES);

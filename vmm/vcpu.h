@@ -14,6 +14,7 @@
 #include "vmm/host.h"
 #include "vmm/msr.h"
 #include "vmm/pvclock.h"
+#include "vmm/trace.h"
 #include "vmm/x86.h"
 #include "timers/tsc.h"
 
@@ -55,6 +56,10 @@ enum vcpu_state {
     VCPU_WAIT_SIPI,
 };
 
+/* Who wants to know of each exit. */
+#define WATCH_PRINT  1u /* vm setting trace=exits */
+#define WATCH_RECORD 2u /* the processor's trace is full (vmm/trace.h); looked up at each vcpu_run() */
+
 /* How RDTSC is answered (vmm/run.c). */
 struct vcpu_tsc {
     bool free; /* by the hardware: host TSC + offset; else by an exit */
@@ -84,7 +89,9 @@ struct vcpu {
     uint64_t ran; /* RT from there to the last exit, or the deadline if that was before: what the scheduler
                    * charges, switches left out */
     uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
-    bool trace_exits;           /* vm setting trace=exits */
+    uint8_t watched;            /* WATCH_* */
+    struct trace_rings *trace;  /* of the processor it runs on, or ran on last */
+    uint32_t who;               /* trace_who() of it */
     struct cpuid_answer cpuid[CPUID_ANSWERS];
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
     const struct bus_range *own_mmio;             /* of the VM's bus: this vCPU's alone (vmm/bus.c) */

@@ -9,6 +9,7 @@
 #include "vmm/load.h"
 #include "vmm/msr.h"
 #include "vmm/string.h"
+#include "vmm/trace.h"
 
 #define PAGE_SIZE     4096ull
 #define LARGE_PAGE    (2ull << 20)
@@ -253,6 +254,7 @@ static bool build_time(struct vm *vm)
         return false;
     }
     vtime_init(&vm->time, &policy, host_hz(), host_now());
+    trace_vm_time(vm);
     vtime_pause(&vm->time);
     return true;
 }

@@ -48,8 +48,10 @@ struct vm {
     struct pvclock pvclock;
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned int nvcpus;
-    void *arch;   /* the backend's part: nested page tables, bitmaps */
-    bool started; /* has been entered: until then its time stands still */
+    void *arch;                /* the backend's part: nested page tables, bitmaps */
+    bool started;              /* has been entered: until then its time stands still */
+    struct trace_rings *trace; /* of the processor that has its time in hand: set whenever one takes it up */
+    uint32_t traced_mode;      /* mode and rate of the last TRACE_DECIDE (vmm/trace.c) */
     bool reset_requested;
     unsigned int restarts;  /* resets so far */
     unsigned int phys_bits; /* MAXPHYADDR, the host's: the guest's page tables are checked against it */

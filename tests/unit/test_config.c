@@ -459,6 +459,14 @@ static void global_settings_are_parsed(void **state)
     assert_int_equal(g.slice_ns, 10000000);
     assert_true(g.boost);
     assert_false(g.halt_on_empty);
+    assert_int_equal(g.trace, TRACE_SETTING_ON);
+    assert_int_equal(g.trace_bytes, 1 << 20);
+    g = global("trace=dump trace-buffer=64K", false);
+    assert_int_equal(g.trace, TRACE_SETTING_DUMP);
+    assert_int_equal(g.trace_bytes, 65536);
+    g = global("trace-buffer=100K trace-buffer=32K trace=yes", false);
+    assert_int_equal(g.trace, TRACE_SETTING_ON);
+    assert_int_equal(g.trace_bytes, 1 << 20);
     g = global("slice=250us boost=off on-empty=halt", false);
     assert_int_equal(g.slice_ns, 250000);
     assert_false(g.boost);

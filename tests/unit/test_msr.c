@@ -226,7 +226,7 @@ static void unknown_ones(void **state)
     assert_false(msr_read(vcpu, unknown[0], &value));
     assert_null(strstr(fake_host.log, "rdmsr"));
     vcpu->msr.unknown_reads = 0;
-    vcpu->trace_exits = true;
+    vcpu->watched = WATCH_PRINT;
     for (size_t i = 0; i < sizeof unknown / sizeof unknown[0]; i++) {
         assert_false(msr_read(vcpu, unknown[i], &value));
         assert_false(msr_write(vcpu, unknown[i], 0));

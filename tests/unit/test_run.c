@@ -364,7 +364,7 @@ static void processors_that_wait_for_sipi(void **state)
 static void exits_can_be_traced(void **state)
 {
     (void)state;
-    vcpu->trace_exits = true;
+    vcpu->watched = WATCH_PRINT;
     push(EXIT_CPUID);
     vcpu_run(vcpu, MS);
     assert_non_null(strstr(fake_host.log, "vm test: vcpu 0: exit cpuid"));

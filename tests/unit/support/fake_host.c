@@ -11,10 +11,16 @@
 
 #define PAGE 4096u
 
+static struct trace_record events[FAKE_TRACE], exits[FAKE_TRACE];
+
 #define START_VALUES                                                                                         \
     {                                                                                                        \
         .hz = 1000000000u, .boot_seconds = 1000000000u, .page_limit = (1u << 30) / PAGE,                     \
-        .deadline = RT_NEVER, .earliest = RT_NEVER                                                           \
+        .deadline = RT_NEVER, .earliest = RT_NEVER,                                                          \
+        .trace.events = {.records = events, .mask = FAKE_TRACE - 1}, .trace.exits = {                        \
+            .records = exits,                                                                                \
+            .mask = FAKE_TRACE - 1                                                                           \
+        }                                                                                                    \
     }
 
 struct fake_host fake_host = START_VALUES;
@@ -147,6 +153,11 @@ int host_snprintf(char *buf, size_t size, const char *fmt, ...)
 int host_vsnprintf(char *buf, size_t size, const char *fmt, va_list args)
 {
     return vsnprintf(buf, size, fmt, args);
+}
+
+struct trace_rings *host_trace(void)
+{
+    return &fake_host.trace;
 }
 
 _Noreturn void host_assert_failed(const char *expr, const char *file, int line)

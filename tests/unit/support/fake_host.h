@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "vmm/trace.h"
+
 struct vm;
 
 struct fake_host {
@@ -26,7 +28,10 @@ struct fake_host {
     size_t input_length;  /* and how much of it there is */
     char log[65536];      /* host_log() and host_log_vm(): one line each, "\n" added */
     size_t log_length;
+    struct trace_rings trace; /* host_trace() */
 };
+
+#define FAKE_TRACE 4096u /* records in each ring */
 
 extern struct fake_host fake_host;
 
