@@ -14,16 +14,18 @@ struct options {
     const char *svg;
     bool naive;
     bool ledger;
+    bool points;
     bool quiet;
 };
 
 struct output {
     const struct scenario *scenario;
     bool rows;
+    bool points;
     struct svg *svg;
 };
 
-static const char usage[] = "usage: timesim [--svg FILE] [--naive] [--ledger] [--quiet] FILE|-\n";
+static const char usage[] = "usage: timesim [--svg FILE] [--naive] [--ledger] [--points] [--quiet] FILE|-\n";
 
 static bool read_options(int argc, char **argv, struct options *o)
 {
@@ -45,6 +47,8 @@ static bool read_options(int argc, char **argv, struct options *o)
             o->naive = true;
         } else if (strcmp(a, "--ledger") == 0) {
             o->ledger = true;
+        } else if (strcmp(a, "--points") == 0) {
+            o->points = true;
         } else if (strcmp(a, "--quiet") == 0) {
             o->quiet = true;
         } else {
@@ -74,6 +78,9 @@ static void on_row(void *ctx, const struct row *row)
 
     if (out->rows && row->kind != ROW_POINT) {
         print_row(out->scenario, row);
+    }
+    if (out->points && row->kind == ROW_POINT) {
+        printf("# point %" PRIu64 " %" PRIu64 "\n", row->rt, row->at);
     }
     if (out->svg != NULL) {
         svg_row(out->svg, row);
@@ -115,7 +122,7 @@ static int finish(bool balances)
 
 static int run(const struct options *o, const struct scenario *s)
 {
-    struct output out = {.scenario = s, .rows = !o->quiet};
+    struct output out = {.scenario = s, .rows = !o->quiet, .points = o->points};
     struct row_sink sink = {on_row, &out};
     struct result result = {0};
 
