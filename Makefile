@@ -108,8 +108,8 @@ endef
 $(foreach t,$(UNIT_C),$(eval $(call unit_rule,$(t))))
 
 UNIT_PY := $(sort $(wildcard tests/unit/test_*.py))
-unit: $(UNIT_BIN)
-	$(PYTHON) tests/unit/run.py $(UNIT_BIN) $(UNIT_PY)
+unit: $(UNIT_BIN) timesim
+	TIMESIM=$(BUILD)/timesim $(PYTHON) tests/unit/run.py $(UNIT_BIN) $(UNIT_PY)
 
 TIMESIM_C := $(sort $(wildcard tools/timesim/*.c)) $(TIMERS_C)
 timesim: $(BUILD)/timesim

@@ -113,6 +113,7 @@ def _parser():
     add("--interactive", action="store_true", help="standard input goes to the console (default when it and the output "
         "are a terminal)")
     add("--serial", metavar="FILE", help="write the serial output there too")
+    add("--trace", metavar="FILE", help="write the run's trace there (tools/trace shows it); adds trace=dump to --append")
     add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
     add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
         help='"NAME FILE [mem=.. cpus=.. ...] [initrd=FILE] [module=FILE]... [-- guest\'s words]"')
@@ -142,6 +143,8 @@ def parse(argv, default_kernel):
     if not args.timeout > 0:
         raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")
+    if args.trace and not any(word.startswith("trace=") for word in args.append.split()):
+        args.append = f"{args.append} trace=dump".strip()
     args.modules = args.lines
     if args.cases:
         return args

@@ -18,8 +18,9 @@ OK, FAILED, UNUSABLE, NO_VERDICT, TIMED_OUT = 0, 1, 2, 3, 124
 class Output:
     """Where the serial stream goes; remembers the verdict line that comes by."""
 
-    def __init__(self, path):
+    def __init__(self, path, trace=None):
         self.file = open(path, "wb") if path else None
+        self.trace = trace      # launch.trace.Filter: what of the stream is not for showing
         self.rest = b""
         self.verdict = None
         self.panic = False
@@ -28,6 +29,9 @@ class Output:
         self.script = None  # what follows the output and may stop the machine (launch.script.Script)
 
     def write(self, data):
+        self._show(self.trace.take(data) if self.trace else data)
+
+    def _show(self, data):
         if self.script:
             self.script.feed(data)
         self.kept += data
@@ -46,6 +50,8 @@ class Output:
         self.panic = self.panic or bool(PANIC.match(line))
 
     def close(self):
+        if self.trace:
+            self._show(self.trace.rest())
         self._line(self.rest)
         if self.file:
             self.file.close()
