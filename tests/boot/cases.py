@@ -2,6 +2,7 @@
 from case import Case
 import scenes
 from shares import thirds
+from traces import figure7, four_busy
 
 # What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
 LINUX_BAD = [r"init: BAD", r"Marking TSC unstable", r"Unable to calibrate against PIT", r"APIC calibration not consistent",
@@ -121,6 +122,27 @@ CONSOLE = [
                                                    all_ended(1, 0)]),
     Case("console-bad-input", [*vms(f"clock {CLOCK} -- seconds=2 busy=off", f"deaf {SHARE} -- seconds=2")],
          scene=scenes.bad_input, timeout=300, slow=True, only="qemu", why=PERSON),
+]
+
+# ---- the trace
+
+BUSY = "{guests}/busy.elf mem=16M"
+FIGURE7 = "{guests}/figure7.elf mem=16M"
+DUMP = "a dump takes minutes over Bochs's serial line"
+
+TRACES = [
+    Case("trace-four-busy", ["--append", "trace=dump", *vms(*(f"{n} {BUSY} -- seconds=1" for n in "abcd"))],
+         anywhere=[*(rf"^{n}\| busy: ticks pit=\d+ rtc=128 lapic=\d+$" for n in "abcd"), all_ended(4, 0)], check=four_busy,
+         only="qemu", why=DUMP),
+    Case("trace-figure7", ["--append", "trace=dump trace-buffer=128K slice=2s", *vms(
+        f"other {FIGURE7} -- role=other", f"fig {FIGURE7} catchup=2 progress=0 -- role=timers")],
+         anywhere=[r"^fig\| SUMMARY: 17 checks, 0 failed", all_ended(2, 0)], check=figure7, timeout=300, only="qemu", why=DUMP),
+    Case("trace-file", ["--trace", "{logs}/trace-file.trace", *vms(f"h {HELLO}")],
+         expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"], only="qemu", why=DUMP),
+    Case("trace-off", ["--append", "trace=off", *vms(f"h {HELLO}")],
+         expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"]),
+    Case("trace-no-memory", ["--append", "trace=dump trace-buffer=256M", *vms(f"h {HELLO}")],
+         expect=[r"^escapement: trace: no memory for 262144 KiB \(trace-buffer=\): off", r"^h\| hello: done", all_ended(1, 0)]),
 ]
 
 # ---- kinds of guests, ways to end
@@ -253,4 +275,4 @@ LOADERS = [
     bad_loader("stranger", 0, r"^escapement: the loader is no multiboot loader .*boot with GRUB 2", status=124),
 ]
 
-CASES = [*WORKING, *CONSOLE, *GUESTS, *HOSTILES, *BAD_INPUT, *LOADERS]
+CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *HOSTILES, *BAD_INPUT, *LOADERS]
