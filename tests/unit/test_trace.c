@@ -112,6 +112,39 @@ static void lose_resume_catch_up(void **state)
     assert_int_equal(fake_host.trace.events.next, 7); /* the same mode and rate: no second decision */
 }
 
+/* The same gap with time=naive: the clock is at once at the present, and each pending tick is late against
+ * its own moment. Figure 5C decides nothing. */
+static void naive_events_are_late_against_their_own_moment(void **state)
+{
+    (void)state;
+    vm.time.policy.naive = true;
+    set(&tick, 10, 20);
+    vtime_advance(&vm.time, 5);
+    vtime_vcpu_stop(&vm.time, 0);
+    vtime_latch(&vm.time, 100);
+    vtime_vcpu_run(&vm.time, 0);
+    expect(3, TRACE_RESUME, NULL, 100, 100, 0, 0);
+    vtime_advance(&vm.time, 100);
+    expect(4, TRACE_DELIVER, &tick, 100, 10, 90, with_mode(VT_NORMAL, 0));
+    vtime_advance(&vm.time, 102);
+    expect(5, TRACE_DELIVER, &tick, 102, 30, 72, with_mode(VT_NORMAL, 0));
+    assert_int_equal(fake_host.trace.events.next, 6);
+}
+
+/* With missed=skip the late tick itself is dropped, too, and nothing is delivered for it. */
+static void skipped_ticks_are_drops(void **state)
+{
+    (void)state;
+    tick.missed = VT_SKIP;
+    set(&tick, 10, 20);
+    vtime_advance(&vm.time, 5);
+    vtime_vcpu_stop(&vm.time, 0);
+    vtime_latch(&vm.time, 55);
+    vtime_vcpu_run(&vm.time, 0);
+    vtime_advance(&vm.time, 55);
+    expect(4, TRACE_DROP, &tick, 55, 10, 3, 0); /* of 10, 30, 50 */
+}
+
 static void reads_have_a_ring_of_their_own(void **state)
 {
     const struct trace_record *r = fake_host.trace.exits.records;
@@ -201,6 +234,8 @@ int main(void)
         cmocka_unit_test_setup(timers_are_numbered, set_up),
         cmocka_unit_test_setup(arm_deliver_disarm, set_up),
         cmocka_unit_test_setup(lose_resume_catch_up, set_up),
+        cmocka_unit_test_setup(naive_events_are_late_against_their_own_moment, set_up),
+        cmocka_unit_test_setup(skipped_ticks_are_drops, set_up),
         cmocka_unit_test_setup(reads_have_a_ring_of_their_own, set_up),
         cmocka_unit_test_setup(leap_and_drops, set_up),
         cmocka_unit_test_setup(cancelled_ones_are_counted, set_up),
