@@ -138,17 +138,16 @@ static void leap(struct vtime *t, rt_t rt)
 {
     at_t ran = vt_at(t, rt);
     at_t present = vt_present(t, rt);
+    at_t leapt = present > ran ? present - ran : 0;
 
     note_lag(t, (int64_t)(present - ran));
     t->account.run += ran - t->at_l;
     t->at_l = ran;
-    if (present > ran) {
-        t->account.leapt += present - ran;
-    }
+    t->account.leapt += leapt;
     t->account.leaps++;
     t->mode = VT_NORMAL;
     if (t->observer != NULL && t->observer->leap != NULL) {
-        t->observer->leap(t->observer_ctx, rt, present, present > ran ? present - ran : 0);
+        t->observer->leap(t->observer_ctx, rt, present, leapt);
     }
     deliver_instant(t, rt, present, VT_LEAP, true);
 }
