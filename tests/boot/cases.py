@@ -133,10 +133,11 @@ DUMP = "a dump takes minutes over Bochs's serial line"
 TRACES = [
     Case("trace-four-busy", ["--append", "trace=dump", *vms(*(f"{n} {BUSY} -- seconds=1" for n in "abcd"))],
          anywhere=[*(rf"^{n}\| busy: ticks pit=\d+ rtc=128 lapic=\d+$" for n in "abcd"), all_ended(4, 0)], check=four_busy,
-         only="qemu", why=DUMP),
+         only="qemu", why=DUMP, shift=None),
     Case("trace-figure7", ["--append", "trace=dump trace-buffer=128K slice=2s", *vms(
         f"other {FIGURE7} -- role=other", f"fig {FIGURE7} catchup=2 progress=0 -- role=timers")],
-         anywhere=[r"^fig\| SUMMARY: 17 checks, 0 failed", all_ended(2, 0)], check=figure7, timeout=400, only="qemu", why=DUMP),
+         anywhere=[r"^fig\| SUMMARY: 17 checks, 0 failed", all_ended(2, 0)], check=figure7, timeout=400, only="qemu", why=DUMP,
+         shift=None),
     Case("trace-file", ["--trace", "{logs}/trace-file.trace", *vms(f"h {HELLO}")],
          expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"], only="qemu", why=DUMP),
     Case("trace-off", ["--append", "trace=off", *vms(f"h {HELLO}")],
