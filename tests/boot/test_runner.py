@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import runpy
+import shutil
 import stat
 import subprocess
 import sys
@@ -198,6 +199,15 @@ class Arguments(Folder):
         for argv in (["--vm", "a"], ["--vm", "a /nonexistent"], ["--nonsense"], ["--on", "bochs", "--plugin", "x.so", "--empty"]):
             done = subprocess.run([os.path.join(ROOT, "tools/run"), *argv], capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), argv)
+
+    def test_an_image_is_made_and_not_run(self):
+        hello, iso = os.path.join(ROOT, "build/guests/hello.elf"), os.path.join(self.directory, "i.iso")
+        if not os.path.exists(hello) or not shutil.which("grub-mkrescue"):
+            self.skipTest("no guests, or no grub-mkrescue")
+        done = subprocess.run([os.path.join(ROOT, "tools/run"), "--image", iso, "--no-run", "--vm", f"h {hello}"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""), done.stderr)
+        self.assertGreater(os.path.getsize(iso), 1 << 20)
 
 
 class Emulators(Folder):
