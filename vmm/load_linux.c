@@ -42,7 +42,8 @@
 
 struct linux_image {
     uint64_t setup_size;  /* of the real-mode part */
-    uint64_t kernel_size; /* of the protected-mode part */
+    uint64_t kernel_size; /* of the protected-mode part, */
+    uint64_t file_size;   /* and how much of it is in the file */
     uint64_t address;     /* where that goes, */
     uint64_t memory;      /* and what it needs there before it looks at the memory map */
     uint64_t header_end;
@@ -90,8 +91,10 @@ static bool read_header(struct load *l, struct linux_image *k)
         host_snprintf(l->why, l->n, "%s is a corrupt bzImage: its setup header makes no sense", l->name);
         return false;
     }
-    if (!load_in_image(l, k->setup_size, k->kernel_size))
+    /* It is counted in paragraphs of 16 bytes: the last one need not be whole in the file. */
+    if (!load_in_image(l, k->setup_size, k->kernel_size - 15))
         return truncated(l, k->setup_size + k->kernel_size);
+    k->file_size = l->size - k->setup_size < k->kernel_size ? l->size - k->setup_size : k->kernel_size;
     return true;
 }
 
@@ -106,7 +109,7 @@ static bool load_kernel(struct load *l, const struct linux_image *k)
         return false;
     }
     /* What it needs beyond its file it clears itself. */
-    return load_piece(l, k->address, l->image + k->setup_size, k->kernel_size, k->kernel_size) &&
+    return load_piece(l, k->address, l->image + k->setup_size, k->file_size, k->kernel_size) &&
            space_mark(&l->space, k->address, k->memory);
 }
 
