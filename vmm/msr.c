@@ -41,6 +41,8 @@
 #define MSR_GS_BASE         0xc0000101u
 #define MSR_KERNEL_GS_BASE  0xc0000102u
 #define MSR_TSC_AUX         0xc0000103u
+#define MSR_K7_EVNTSEL0     0xc0010000u /* four counters, on every AMD64 processor (APM vol. 2, 13.2.1) */
+#define MSR_K7_PERFCTR3     0xc0010007u
 #define MSR_SYSCFG          0xc0010010u
 #define MSR_HWCR            0xc0010015u
 #define MSR_NB_CFG          0xc001001fu
@@ -361,6 +363,7 @@ static const struct msr msrs[] = {
     {MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, read_reg, write_reg_canonical, REG_KERNEL_GS_BASE},
     {MSR_TSC_AUX, MSR_TSC_AUX, read_memory, write_tsc_aux, UINT32_MAX},
     /* AMD's (BKDG, PPR): Linux reads these and sets bits in some of them where CPUID names AMD. */
+    {MSR_K7_EVNTSEL0, MSR_K7_PERFCTR3, read_constant, write_ignored, 0}, /* they count nothing */
     {MSR_SYSCFG, MSR_SYSCFG, read_constant, write_ignored, 0},
     {MSR_HWCR, MSR_HWCR, read_constant, write_ignored, HWCR_TSC_FREQ_SEL},
     {MSR_NB_CFG, MSR_NB_CFG, read_constant, write_ignored, 0},

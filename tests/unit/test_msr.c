@@ -198,10 +198,10 @@ static void constants_and_firmware(void **state)
     refuses(0x1d9, 0x40);
 }
 
-/* What Linux asks of a processor that CPUID calls AMD's; HWCR bit 24: the TSC counts at one rate. */
+/* What Linux and Xen ask of a processor that CPUID calls AMD's; HWCR bit 24: the TSC counts at one rate. */
 static void amd_constants(void **state)
 {
-    static const uint32_t zeros[] = {0xc0010010, 0xc001001f, 0xc0010055};
+    static const uint32_t zeros[] = {0xc0010000, 0xc0010007, 0xc0010010, 0xc001001f, 0xc0010055};
 
     (void)state;
     for (size_t i = 0; i < sizeof zeros / sizeof zeros[0]; i++) {
