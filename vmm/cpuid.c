@@ -12,17 +12,18 @@
  * RDPID (state or MSRs that nothing switches); states beyond AVX in XCR0, and XSAVES. SDM vol. 2, CPUID; APM
  * vol. 3, appendix E. */
 
-#define LEAF_TSC        0x15u
-#define LEAF_FREQUENCY  0x16u
-#define LEAF_HYPERVISOR 0x40000000u
-#define LEAF_KVM        0x40000001u
-#define LEAF_OWN        0x40000100u /* guests look at each 100h up to 40010000h */
-#define LEAF_EXTENDED   0x80000000u
-#define MAX_BASIC       0x0du
-#define MAX_BASIC_INTEL 0x16u
-#define MAX_EXTENDED    0x80000008u
-#define ANY_SUB         UINT32_MAX
-#define ALL             UINT32_MAX
+#define LEAF_TSC          0x15u
+#define LEAF_FREQUENCY    0x16u
+#define LEAF_HYPERVISOR   0x40000000u
+#define LEAF_KVM          0x40000001u
+#define LEAF_OWN          0x40000100u /* guests look at each 100h up to 40010000h */
+#define LEAF_EXTENDED     0x80000000u
+#define MAX_BASIC         0x0du
+#define MAX_BASIC_INTEL   0x16u
+#define MAX_BASIC_LIMITED 0x2u /* IA32_MISC_ENABLE bit 22, SDM vol. 4, table 2-2 */
+#define MAX_EXTENDED      0x80000008u
+#define ANY_SUB           UINT32_MAX
+#define ALL               UINT32_MAX
 
 #define XCR0_OFFERED 7u /* x87, SSE, AVX */
 
@@ -84,12 +85,13 @@ static bool is_intel(const uint32_t leaf0[4])
 
 static void max_basic(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
-    (void)vcpu;
     (void)sub;
     if (is_intel(out))
         out[CPUID_EAX] = MAX_BASIC_INTEL;
     else if (out[CPUID_EAX] > MAX_BASIC)
         out[CPUID_EAX] = MAX_BASIC;
+    if (vcpu->msr.misc_enable & MISC_ENABLE_CPUID_LIMIT)
+        out[CPUID_EAX] = MAX_BASIC_LIMITED;
 }
 
 /* 15H: TSC Hz = crystal Hz * EBX / EAX. A guest that believes it need not calibrate its clocks against each
@@ -147,6 +149,8 @@ static void extended_features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
     (void)sub;
     if (!lapic_hw_enabled(&vcpu->lapic))
         out[CPUID_EDX] &= ~CPUID_1_EDX_APIC; /* AMD repeats leaf 1's bits here; zero on Intel anyway */
+    if (vcpu->msr.misc_enable & MISC_ENABLE_NO_XD)
+        out[CPUID_EDX] &= ~CPUID_81_EDX_NX;
 }
 
 /* EAX: bits 25:14 ids that share this cache less one, 31:26 core ids of the package less one. One thread a
@@ -365,6 +369,11 @@ void cpuid_find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf, ui
     a->sub = sub;
     a->known = !rule || !rule->varies;
     cpuid_read(vcpu, leaf, sub, a->out);
+}
+
+void cpuid_forget(struct vcpu *vcpu)
+{
+    memset(vcpu->cpuid, 0, sizeof(vcpu->cpuid));
 }
 
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask)

@@ -36,6 +36,9 @@ static inline bool cpuid_known(const struct cpuid_answer *a, uint32_t leaf, uint
 /* Makes *a the answer, good for now at least. */
 void cpuid_find_out(struct vcpu *vcpu, struct cpuid_answer *a, uint32_t leaf, uint32_t sub);
 
+/* The vCPU's state has changed in what remembered answers follow (IA32_MISC_ENABLE). */
+void cpuid_forget(struct vcpu *vcpu);
+
 /* True if the guest is told of all these feature bits (of a leaf's subleaf 0; state-dependent bits apart). */
 bool cpuid_has(uint32_t leaf, enum cpuid_reg reg, uint32_t mask);
 

@@ -48,10 +48,12 @@
 #define MSR_NB_CFG          0xc001001fu
 #define MSR_INT_PENDING     0xc0010055u
 
-/* IA32_MISC_ENABLE: fast strings on; no branch trace store, no PEBS. */
+/* IA32_MISC_ENABLE (SDM vol. 4, table 2-2): fast strings on; no branch trace store, no PEBS. */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
+#define MISC_ENABLE_PERFMON      (1ull << 7)
 #define MISC_ENABLE_NO_BTS       (1ull << 11)
 #define MISC_ENABLE_NO_PEBS      (1ull << 12)
+#define MISC_ENABLE_READ_ONLY    (MISC_ENABLE_PERFMON | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS)
 /* Bits that exist: fast strings, thermal control, performance monitoring, BTS, PEBS, SpeedStep, MONITOR,
  * CPUID limit, xTPR, XD disable. */
 #define MISC_ENABLE_KNOWN 0x0000000400c51889ull
@@ -215,6 +217,8 @@ static bool write_efer(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
 {
     (void)msr;
     (void)index;
+    if ((value & EFER_NXE) && (vcpu->msr.misc_enable & MISC_ENABLE_NO_XD))
+        return false;
     return cr_set_efer(vcpu, value);
 }
 
@@ -296,14 +300,16 @@ static bool write_tsc_aux(struct vcpu *vcpu, const struct msr *msr, uint32_t ind
     return true;
 }
 
-/* What would change CPUID, or is said not to be there, stays; Linux only ever sets fast strings. */
+/* CPUID follows two of the bits; the others (thermal control, SpeedStep, MONITOR, xTPR) are of what is not
+ * there, and mean nothing. */
 static bool write_misc_enable(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
 {
     uint64_t *kept = storage(vcpu, index);
 
     if (value & ~msr->arg)
         return false;
-    *kept = (*kept & ~MISC_ENABLE_FAST_STRINGS) | (value & MISC_ENABLE_FAST_STRINGS);
+    *kept = (*kept & MISC_ENABLE_READ_ONLY) | (value & ~MISC_ENABLE_READ_ONLY);
+    cpuid_forget(vcpu);
     return true;
 }
 
@@ -387,6 +393,7 @@ void msr_reset(struct vcpu *vcpu)
     pvclock_reset(vcpu);
     *s = (struct msr_state){.unknown_reads = s->unknown_reads, .unknown_writes = s->unknown_writes};
     s->misc_enable = MISC_ENABLE_FAST_STRINGS | MISC_ENABLE_NO_BTS | MISC_ENABLE_NO_PEBS;
+    cpuid_forget(vcpu);
     s->mtrr_def_type = MTRR_DEF_E | MTRR_DEF_FE | MTRR_TYPE_WB;
     for (unsigned int i = 0; i < MSR_FIXED_MTRRS; i++)
         s->mtrr_fixed[i] = 0x0606060606060606ull;

@@ -12,6 +12,9 @@ struct vcpu;
 #define MSR_VARIABLE_MTRRS 8
 
 /* MSRs that are plain memory with reserved bits: nothing in this virtual machine depends on their values. */
+#define MISC_ENABLE_CPUID_LIMIT (1ull << 22) /* CPUID knows leaves 0 to 2 only */
+#define MISC_ENABLE_NO_XD       (1ull << 34) /* CPUID denies NX, and EFER.NXE is reserved */
+
 struct msr_state {
     uint64_t misc_enable;
     uint64_t tsc_aux;

@@ -9,6 +9,7 @@
 #include "tests/unit/support/fake_host.h"
 #include "tests/unit/support/fake_hv.h"
 #include "tests/unit/support/fake_vm.h"
+#include "vmm/cpuid.h"
 #include "vmm/cr.h"
 #include "vmm/dispatch.h"
 #include "vmm/msr.h"
@@ -189,13 +190,33 @@ static void constants_and_firmware(void **state)
     assert_true(msr_write(vcpu, 0x79, 0x1000));
     assert_false(msr_read(vcpu, 0x79, &(uint64_t){0}));
     assert_int_equal(read(0x1a0), 0x1801);
-    assert_true(msr_write(vcpu, 0x1a0, 0x1801 | 1u << 22)); /* CPUID stays as it is */
-    assert_int_equal(read(0x1a0), 0x1801);
+    assert_true(msr_write(vcpu, 0x1a0, 0x850089)); /* all but the read-only bits 7, 11, 12 */
+    assert_int_equal(read(0x1a0), 0x851809);
     assert_true(msr_write(vcpu, 0x1a0, 0x1800));
     assert_int_equal(read(0x1a0), 0x1800);
     refuses(0x1a0, 2);
     keeps(0x1d9, 2);
     refuses(0x1d9, 0x40);
+}
+
+/* SDM vol. 4, table 2-2, IA32_MISC_ENABLE: bit 22 limits CPUID, bit 34 takes NX away. */
+static void cpuid_follows_misc_enable(void **state)
+{
+    uint32_t out[4];
+
+    (void)state;
+    cpuid_read(vcpu, 0x80000001, 0, out);
+    assert_true(out[CPUID_EDX] & CPUID_81_EDX_NX);
+    assert_true(msr_write(vcpu, 0x1a0, 1ull << 34 | 1u << 22));
+    cpuid_read(vcpu, 0, 0, out);
+    assert_int_equal(out[CPUID_EAX], 2);
+    cpuid_read(vcpu, 0x80000001, 0, out);
+    assert_false(out[CPUID_EDX] & CPUID_81_EDX_NX);
+    refuses(0xc0000080, EFER_NXE);
+    msr_reset(vcpu);
+    cpuid_read(vcpu, 0, 0, out);
+    assert_true(out[CPUID_EAX] > 2);
+    assert_true(msr_write(vcpu, 0xc0000080, EFER_NXE));
 }
 
 /* What Linux and Xen ask of a processor that CPUID calls AMD's; HWCR bit 24: the TSC counts at one rate. */
@@ -298,6 +319,7 @@ int main(void)
         TEST(time_stamp_counter),
         TEST(tsc_deadline),
         TEST(constants_and_firmware),
+        TEST(cpuid_follows_misc_enable),
         TEST(amd_constants),
         TEST(unknown_ones),
         TEST(random_accesses),
