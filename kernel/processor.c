@@ -22,14 +22,13 @@
 struct processor {
     struct sched sched;
     struct coordinator deadlines;
-    struct deadline slice_end; /* of the running vCPU */
-    struct deadline console;   /* a guest's unfinished line is to be flushed */
-    bool each;                 /* monitor=each */
-    rt_t next_look;            /* at the console */
-    struct vcpu *loaded;       /* whose state is in the processor */
-    rt_t left;                 /* the last guest's last exit, or the end of idling */
-    volatile bool input;       /* the console has input that nobody has looked at */
-    volatile bool fired;       /* the LAPIC timer has gone off, and the coordinator does not know yet */
+    rt_t slice_end;          /* of the vCPU that runs, or ran last */
+    struct deadline console; /* a guest's unfinished line is to be flushed */
+    bool each;               /* monitor=each */
+    rt_t next_look;          /* at the console */
+    struct vcpu *loaded;     /* whose state is in the processor */
+    rt_t left;               /* the last guest's last exit, or the end of idling */
+    volatile bool input;     /* the console has input that nobody has looked at */
 };
 
 static struct processor processors[MAX_CPUS];
@@ -54,11 +53,12 @@ static void arm(void *ctx, rt_t deadline)
     apic_timer_arm(deadline);
 }
 
-/* In the timer's interrupt. The coordinator is told later, when the loop asks it: arming here anew, for a
- * deadline that has passed and that the loop is about to act on, would only bring a second interrupt. */
+/* In the timer's interrupt, which comes where nothing else is under way: in a guest's exit or in HLT. Nothing
+ * is armed before the loop has acted on what is due. */
 static void timer_fired(void)
 {
-    this_processor()->fired = true;
+    trace(TRACE_FIRE, 0);
+    coordinator_fired(&this_processor()->deadlines);
 }
 
 /* In the console's interrupt. */
@@ -76,42 +76,28 @@ void processor_init(const struct global_config *global)
     coordinator_init(&p->deadlines, &alarm, p);
     coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
     p->each = global->monitor_each;
-    deadline_init(&p->slice_end, NULL);
     deadline_init(&p->console, NULL);
     apic_timer_init(true, timer_fired);
     console_on_input(input_came);
 }
 
-/* Until coordinator_release() nothing is armed. Tells the coordinator first if the timer has gone off. */
-static void hold_deadlines(struct processor *p)
-{
-    coordinator_hold(&p->deadlines);
-    if (p->fired) {
-        p->fired = false;
-        trace(TRACE_FIRE, 0);
-        coordinator_fired(&p->deadlines);
-    }
-}
-
-/* Sets one deadline. Arms at most once. */
-static void set_deadline(struct processor *p, struct deadline *d, rt_t at)
-{
-    hold_deadlines(p);
-    coordinator_set(&p->deadlines, d, at);
-    coordinator_release(&p->deadlines);
-}
-
 uint64_t host_deadline(struct vm *vm, uint64_t rt)
 {
     struct processor *p = this_processor();
+    rt_t next;
 
-    bool there = deadline_waits(&vm->deadline) ? vm->deadline.at == rt : rt == RT_NEVER;
-
-    if (p->fired || !there)
-        set_deadline(p, &vm->deadline, rt);
     if (p->each)
         monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
-    return p->input ? 0 : coordinator_next(&p->deadlines); /* 0: past, so that the run stops for a look */
+    next = coordinator_arm(&p->deadlines, rt < p->slice_end ? rt : p->slice_end);
+    return p->input ? 0 : next; /* 0: past, so that the run stops for a look */
+}
+
+/* The deadline of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER: none. */
+static void wake_at(struct processor *p, struct vm *vm, rt_t rt)
+{
+    coordinator_set(&p->deadlines, &vm->deadline, rt);
+    if (p->each)
+        monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
 }
 
 static struct guest *guest_of(struct vcpu *vcpu)
@@ -135,7 +121,7 @@ static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
             sched_wake(&p->sched, e);
         halted = halted && e->state == SCHED_BLOCKED;
     }
-    host_deadline(vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
+    wake_at(p, vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
 }
 
 /* Console input for guests that wait for it; the others' ports ask for it themselves (vmm/uart.h). */
@@ -181,7 +167,6 @@ static void act_on_deadlines(struct processor *p, rt_t now)
 {
     struct deadline *d;
 
-    hold_deadlines(p);
     while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
         if (d == &p->console)
             p->next_look = 0;
@@ -190,7 +175,6 @@ static void act_on_deadlines(struct processor *p, rt_t now)
     }
     if (now >= p->next_look || p->input)
         look_at_console(p, now);
-    coordinator_release(&p->deadlines);
 }
 
 /* Nobody can run: the processor halts until an interrupt (the coordinator's deadline, the console). HLT is
@@ -199,8 +183,8 @@ static void act_on_deadlines(struct processor *p, rt_t now)
 static void idle(struct processor *p)
 {
     trace(TRACE_IDLE, 0);
-    if (!p->fired)
-        wait_for_interrupt();
+    coordinator_arm(&p->deadlines, RT_NEVER);
+    wait_for_interrupt();
     sched_idle(&p->sched);
     p->left = host_now();
     p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
@@ -230,9 +214,9 @@ static void set_rates(void)
     }
 }
 
-static void end(struct vm *vm)
+static void end(struct processor *p, struct vm *vm)
 {
-    host_deadline(vm, RT_NEVER);
+    wake_at(p, vm, RT_NEVER);
     trace_vm_account(vm);
     console_vm_end(vm->index);
     accounts_print(vm);
@@ -271,17 +255,16 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->loaded = vcpu;
     if (e->waited)
         vtime_latch(&vm->time, now);
-    set_deadline(p, &p->slice_end, now + e->budget);
-    stop = vcpu_run(vcpu, now + e->budget);
+    p->slice_end = now + e->budget;
+    stop = vcpu_run(vcpu, p->slice_end);
     if (stop == RUN_RESET && restart(vm, "guest"))
         stop = RUN_PREEMPTED;
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
-    if (vm->state == VM_RUNNING) {
-        /* Not running, it has no deadline; set anew when it runs again. */
-        host_deadline(vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
-    } else {
+    if (vm->state != VM_RUNNING) {
         put_loaded(p);
-        end(vm);
+        end(p, vm);
+    } else if (stop == RUN_HALTED || p->each) {
+        wake_at(p, vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
     }
 }
 
@@ -337,7 +320,7 @@ static void take_off(struct processor *p, struct vm *vm, rt_t now)
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
     vtime_advance(&vm->time, now);
-    host_deadline(vm, RT_NEVER);
+    wake_at(p, vm, RT_NEVER);
 }
 
 void processor_pause(struct vm *vm)
@@ -374,7 +357,7 @@ void processor_reset(struct vm *vm)
     if (restart(vm, "operator"))
         poll_vm(p, vm, now);
     else
-        end(vm);
+        end(p, vm);
 }
 
 void processor_kill(struct vm *vm)
@@ -383,7 +366,7 @@ void processor_kill(struct vm *vm)
 
     take_off(p, vm, host_now());
     vm_end_killed(vm);
-    end(vm);
+    end(p, vm);
 }
 
 struct processor_deadlines processor_deadlines(void)
@@ -391,7 +374,7 @@ struct processor_deadlines processor_deadlines(void)
     const struct processor *p = this_processor();
 
     return (struct processor_deadlines){
-        .slice_end = deadline_waits(&p->slice_end) ? p->slice_end.at : RT_NEVER,
+        .slice_end = p->slice_end,
         .console = deadline_waits(&p->console) ? p->console.at : RT_NEVER,
         .armed = p->deadlines.armed,
         .arms = p->deadlines.arms,

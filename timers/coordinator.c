@@ -9,18 +9,6 @@ static struct deadline *deadline_of(const struct heap_node *n)
     return n != NULL ? (struct deadline *)((uintptr_t)n - offsetof(struct deadline, entry)) : NULL;
 }
 
-/* [0087]-[0088]: the hardware is set only if the earliest deadline has changed. */
-static void arm(struct coordinator *c)
-{
-    rt_t next = coordinator_next(c);
-
-    if (c->held == 0 && next != c->armed) {
-        c->armed = next;
-        c->arms++;
-        c->ops->arm(c->ctx, next);
-    }
-}
-
 void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops *ops, void *ctx)
 {
     *c = (struct coordinator){.ops = ops, .ctx = ctx, .armed = RT_NEVER};
@@ -29,7 +17,6 @@ void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops 
 void coordinator_poll(struct coordinator *c, rt_t period)
 {
     c->poll = period;
-    arm(c);
 }
 
 void deadline_init(struct deadline *d, void *owner)
@@ -51,7 +38,6 @@ void coordinator_set(struct coordinator *c, struct deadline *d, rt_t at)
         d->entry.order = c->order++;
         heap_add(&c->heap, &d->entry);
     }
-    arm(c);
 }
 
 void coordinator_clear(struct coordinator *c, struct deadline *d)
@@ -67,45 +53,37 @@ struct deadline *coordinator_due(struct coordinator *c, rt_t now)
         return NULL;
     }
     heap_remove(&c->heap, &d->entry);
-    arm(c);
     return d;
 }
 
-rt_t coordinator_next(const struct coordinator *c)
+static rt_t polled(rt_t at, rt_t period)
 {
-    rt_t at = c->heap.root != NULL ? c->heap.root->at : RT_NEVER;
+    return at % period == 0 || at == RT_NEVER ? at : vt_add(at, period - at % period);
+}
 
-    if (c->poll == 0 || at % c->poll == 0 || at == RT_NEVER) {
-        return at;
+rt_t coordinator_next(const struct coordinator *c, rt_t own)
+{
+    const struct heap_node *first = c->heap.root;
+    rt_t at = first != NULL && first->at < own ? first->at : own;
+
+    return c->poll == 0 ? at : polled(at, c->poll);
+}
+
+rt_t coordinator_arm(struct coordinator *c, rt_t own)
+{
+    rt_t next = coordinator_next(c, own);
+
+    if (next != c->armed) {
+        c->armed = next;
+        c->arms++;
+        c->ops->arm(c->ctx, next);
     }
-    return vt_add(at, c->poll - at % c->poll);
-}
-
-bool deadline_waits(const struct deadline *d)
-{
-    return heap_has(&d->entry);
-}
-
-void coordinator_fired(struct coordinator *c)
-{
-    c->armed = RT_NEVER;
-    arm(c);
-}
-
-void coordinator_hold(struct coordinator *c)
-{
-    c->held++;
-}
-
-void coordinator_release(struct coordinator *c)
-{
-    c->held--;
-    arm(c);
+    return next;
 }
 
 bool coordinator_check(const struct coordinator *c)
 {
-    if ((c->held == 0 && c->armed != coordinator_next(c)) || !heap_check(&c->heap)) {
+    if (!heap_check(&c->heap)) {
         return false;
     }
     for (const struct heap_node *n = c->heap.root; n != NULL; n = heap_walk(n, UINT64_MAX)) {

@@ -1,8 +1,10 @@
 /* One coordinator for all VMs ([0113], DESIGN.md 2.9): for each processor, the real deadlines of everything
- * that waits there (a VM's RT_N, the end of the slice, the RT_N of a halted VM), and one alarm armed for the
- * earliest.
+ * that waits there (the RT_N of a halted VM, a look at the console), and one alarm. Who has the processor
+ * brings its own deadline (its RT_N, the end of its slice) when it enters, and the alarm is armed for the
+ * earliest of all then: once for each turn, whatever was set and taken out before it.
  *
- * The nodes are embedded in their owners; nothing is allocated. Setting and clearing cost O(log n).
+ * The nodes are embedded in their owners; nothing is allocated. Setting and clearing cost O(log n), arming
+ * O(1).
  * Locking: the caller serialises all calls for one coordinator, one for each processor. */
 #ifndef TIMERS_COORDINATOR_H
 #define TIMERS_COORDINATOR_H
@@ -15,7 +17,7 @@
 
 struct coordinator_alarm_ops {
     /* Arms the one-shot hardware for `deadline` (RT ticks), at once if that is past; RT_NEVER disarms it.
-     * Called only when the earliest deadline has changed. */
+     * From coordinator_arm() only, and only when the earliest deadline has changed ([0087]-[0088]). */
     void (*arm)(void *ctx, rt_t deadline);
 };
 
@@ -30,11 +32,10 @@ struct coordinator {
     const struct coordinator_alarm_ops *ops;
     void *ctx;
     struct heap heap;
-    rt_t poll;         /* [0083]: a deadline is noticed at a multiple of this; 0: at once */
-    rt_t armed;        /* what the hardware is armed for */
-    uint64_t order;    /* equal deadlines come due in the order they were set: stamps given out */
-    unsigned int held; /* coordinator_hold() depth */
-    uint64_t arms;     /* how often the hardware was armed, for the statistics */
+    rt_t poll;      /* [0083]: a deadline is noticed at a multiple of this; 0: at once */
+    rt_t armed;     /* what the hardware is armed for */
+    uint64_t order; /* equal deadlines come due in the order they were set: stamps given out */
+    uint64_t arms;  /* how often the hardware was armed, for the statistics */
 };
 
 /* Before anything else. Does not touch the alarm: the hardware is disarmed at that point. */
@@ -44,7 +45,8 @@ void coordinator_init(struct coordinator *c, const struct coordinator_alarm_ops 
 void deadline_init(struct deadline *d, void *owner);
 
 /* Sets (or moves) a deadline; RT_NEVER takes it out. A node waits in one coordinator at a time: clear it
- * before setting it in another. Setting it to where it already is costs nothing and keeps its place. */
+ * before setting it in another. Setting it to where it already is costs nothing and keeps its place. The
+ * alarm is left alone. */
 void coordinator_set(struct coordinator *c, struct deadline *d, rt_t at);
 void coordinator_clear(struct coordinator *c, struct deadline *d);
 
@@ -57,22 +59,26 @@ struct deadline *coordinator_due(struct coordinator *c, rt_t now);
  */
 void coordinator_poll(struct coordinator *c, rt_t period);
 
-/* When the earliest deadline is to be acted upon: its moment, or the poll that notices it. RT_NEVER if
- * nothing waits. */
-rt_t coordinator_next(const struct coordinator *c);
+/* When the earliest of what waits and of `own` is to be acted upon: its moment, or the poll that notices it.
+ * RT_NEVER if there is none. */
+rt_t coordinator_next(const struct coordinator *c, rt_t own);
+
+/* Arms the alarm for that moment, if it is not armed for it already, and returns it. Call it before the
+ * processor goes where only an interrupt gets it back from: into a guest (own: the RT at which that must be
+ * out again), or into HLT (RT_NEVER). */
+rt_t coordinator_arm(struct coordinator *c, rt_t own);
+
+/* The hardware has gone off: it is armed for nothing now. May be called from its interrupt. */
+static inline void coordinator_fired(struct coordinator *c)
+{
+    c->armed = RT_NEVER;
+}
 
 /* Whether a node waits in a coordinator. */
-bool deadline_waits(const struct deadline *d);
-
-/* The one-shot hardware has gone off: it is armed for nothing now, and is armed again for the earliest
- * deadline. Call it from the alarm's interrupt, held (below) together with the coordinator_due() loop that
- * follows. */
-void coordinator_fired(struct coordinator *c);
-
-/* Between hold and release the alarm is left alone; the last release arms it once, if the earliest deadline
- * is not the armed one. For a caller that takes deadlines out and sets new ones in one go. Nests. */
-void coordinator_hold(struct coordinator *c);
-void coordinator_release(struct coordinator *c);
+static inline bool deadline_waits(const struct deadline *d)
+{
+    return heap_has(&d->entry);
+}
 
 /* Checks the heap (order, links): for assertions and tests. O(n). */
 bool coordinator_check(const struct coordinator *c);

@@ -27,9 +27,9 @@ void host_free_pages(void *p, size_t n);
 /* Physical address of hypervisor memory got from host_alloc_pages. */
 uint64_t host_phys(const void *p);
 
-/* The VM's next real deadline is now `rt` (RT_NEVER: none). Goes to the time coordinator of this processor,
- * which arms the physical timer if the earliest deadline changed. Returns the earliest deadline of the
- * processor: the RT at which the guest must be out again. */
+/* Before an entry: the next real deadline of the VM that runs is `rt` (RT_NEVER: none). The time coordinator
+ * of this processor arms the physical timer for the earliest of it, the end of the slice and what waits, if
+ * it is not armed for that. Returns the earliest: the RT at which the guest must be out again. */
 uint64_t host_deadline(struct vm *vm, uint64_t rt);
 
 /* One line "escapement: ..." on the console (no newline in fmt). Any context. */

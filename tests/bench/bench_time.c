@@ -152,6 +152,7 @@ static void stop_vms(void)
 static void op_coordinator_set(unsigned int i)
 {
     coordinator_set(&coordinator, &deadlines[i * 7919u % n], 1000 + i * 104729u % (10 * n));
+    coordinator_arm(&coordinator, RT_NEVER);
 }
 
 static void op_coordinator_clear_and_set(unsigned int i)
@@ -162,9 +163,10 @@ static void op_coordinator_clear_and_set(unsigned int i)
 
 static void op_coordinator_due_and_set(unsigned int i)
 {
-    struct deadline *d = coordinator_due(&coordinator, coordinator_next(&coordinator));
+    struct deadline *d = coordinator_due(&coordinator, coordinator_next(&coordinator, RT_NEVER));
 
     coordinator_set(&coordinator, d, d->at + 1000 + i * 104729u % (10 * n));
+    coordinator_arm(&coordinator, RT_NEVER);
 }
 
 /* ---- */

@@ -29,7 +29,6 @@ struct busy_timer {
 
 struct busy_vm {
     struct vtime time;
-    struct deadline deadline;
     struct busy_timer timers[TIMERS];
     at_t last;         /* event */
     uint64_t executed; /* before `since` */
@@ -77,7 +76,6 @@ static void start_vm(struct busy_vm *vm, const struct vtime_policy *p)
 {
     *vm = (struct busy_vm){0};
     vtime_init(&vm->time, p, HZ, 0);
-    deadline_init(&vm->deadline, vm);
     for (size_t i = 0; i < TIMERS; i++) {
         struct vt_schedule s = {.first = periods[i], .period_num = periods[i], .period_den = 1};
 
@@ -88,41 +86,40 @@ static void start_vm(struct busy_vm *vm, const struct vtime_policy *p)
 }
 
 /* One slice: the VM is taken out at the armed deadlines and at the slice's end. */
-static void run_slice(struct busy_vm *vm, rt_t from, rt_t to, struct deadline *slice_end)
+static void run_slice(struct busy_vm *vm, rt_t from, rt_t to)
 {
     rt_t now = from;
 
     vtime_latch(&vm->time, from);
     vm->since = from;
     vtime_vcpu_run(&vm->time, 0);
-    coordinator_set(&coordinator, slice_end, to);
     do {
+        rt_t deadline;
+
         vtime_advance(&vm->time, now);
-        coordinator_set(&coordinator, &vm->deadline, vtime_deadline(&vm->time));
-        assert_true(armed == (vm->deadline.at < to ? vm->deadline.at : to));
+        deadline = vtime_deadline(&vm->time);
+        coordinator_arm(&coordinator, deadline < to ? deadline : to);
+        assert_true(armed == (deadline < to ? deadline : to));
         now = armed > now ? armed : now;
     } while (now < to);
     vtime_latch(&vm->time, to);
     vm->executed = executed(vm);
     vtime_vcpu_stop(&vm->time, 0);
-    coordinator_clear(&coordinator, &vm->deadline);
     assert_null(vtime_check(&vm->time));
 }
 
 /* Round robin of n busy VMs for so many seconds. */
 static void run_all(unsigned int n, const struct vtime_policy *p, unsigned int seconds)
 {
-    struct deadline slice_end;
     rt_t now = 0;
 
     coordinator_init(&coordinator, &alarm_ops, NULL);
     armed = RT_NEVER;
-    deadline_init(&slice_end, NULL);
     for (unsigned int i = 0; i < n; i++) {
         start_vm(&vms[i], p);
     }
     for (unsigned int turn = 0; now < seconds * HZ; turn++) {
-        run_slice(&vms[turn % n], now, now + SLICE, &slice_end);
+        run_slice(&vms[turn % n], now, now + SLICE);
         now += SLICE;
     }
 }

@@ -40,6 +40,7 @@ static void start(struct rig *r)
     }
 }
 
+/* [0087]-[0088]: the hardware is set only if the earliest deadline has changed. */
 static void test_arms_only_for_a_new_earliest(void **state)
 {
     struct rig r;
@@ -47,21 +48,47 @@ static void test_arms_only_for_a_new_earliest(void **state)
     (void)state;
     start(&r);
     coordinator_set(&r.c, &r.node[0], 100);
+    assert_int_equal(r.alarm.arms, 0); /* nobody enters yet */
+    assert_int_equal(coordinator_arm(&r.c, RT_NEVER), 100);
     assert_int_equal(r.alarm.armed, 100);
     coordinator_set(&r.c, &r.node[1], 200);
     coordinator_set(&r.c, &r.node[2], 100);
     coordinator_set(&r.c, &r.node[1], 150);
     coordinator_clear(&r.c, &r.node[0]); /* node 2 has the same deadline */
+    assert_int_equal(coordinator_arm(&r.c, RT_NEVER), 100);
     assert_int_equal(r.alarm.arms, 1);
     coordinator_clear(&r.c, &r.node[2]);
+    assert_int_equal(coordinator_arm(&r.c, RT_NEVER), 150);
     assert_int_equal(r.alarm.armed, 150);
     coordinator_set(&r.c, &r.node[1], RT_NEVER);
+    assert_true(coordinator_arm(&r.c, RT_NEVER) == RT_NEVER);
     assert_true(r.alarm.armed == RT_NEVER);
     assert_false(deadline_waits(&r.node[1]));
     assert_int_equal(r.alarm.arms, 3);
 }
 
-static void test_hold_arms_once(void **state)
+/* DESIGN.md 2.9: "the running VM's RT_N, the end of the slice, the RT_N of a halted VM that must be woken".
+ */
+static void test_who_enters_brings_a_deadline(void **state)
+{
+    struct rig r;
+
+    (void)state;
+    start(&r);
+    coordinator_set(&r.c, &r.node[0], 100);
+    assert_int_equal(coordinator_arm(&r.c, 70), 70);
+    assert_int_equal(r.alarm.armed, 70);
+    assert_int_equal(coordinator_arm(&r.c, 100), 100);
+    assert_int_equal(coordinator_arm(&r.c, 130), 100);
+    assert_int_equal(r.alarm.armed, 100);
+    assert_int_equal(r.alarm.arms, 2);
+    assert_int_equal(coordinator_next(&r.c, 99), 99); /* asks only */
+    assert_int_equal(r.alarm.armed, 100);
+}
+
+/* Whatever is taken out and set between two entries, the hardware is armed once, and after its interrupt even
+ * for the deadline that it was armed for. */
+static void test_arms_once_for_each_turn(void **state)
 {
     struct rig r;
     struct deadline *d;
@@ -71,16 +98,19 @@ static void test_hold_arms_once(void **state)
     coordinator_set(&r.c, &r.node[0], 10);
     coordinator_set(&r.c, &r.node[1], 11);
     coordinator_set(&r.c, &r.node[2], 12);
-    assert_int_equal(r.alarm.arms, 1);
-    coordinator_hold(&r.c); /* the alarm's interrupt */
+    coordinator_arm(&r.c, RT_NEVER);
     r.alarm.armed = RT_NEVER;
     coordinator_fired(&r.c);
     while ((d = coordinator_due(&r.c, 11)) != NULL) {
         coordinator_set(&r.c, d->owner, d->at + 100);
     }
     assert_int_equal(r.alarm.arms, 1);
-    coordinator_release(&r.c);
+    coordinator_arm(&r.c, RT_NEVER);
     assert_int_equal(r.alarm.arms, 2);
+    assert_int_equal(r.alarm.armed, 12);
+    r.alarm.armed = RT_NEVER;
+    coordinator_fired(&r.c);
+    coordinator_arm(&r.c, RT_NEVER);
     assert_int_equal(r.alarm.armed, 12);
     assert_true(coordinator_check(&r.c));
 }
@@ -139,8 +169,11 @@ static void test_random_against_a_search(void **state)
         default:
             coordinator_set(&r.c, node, now + (x >> 40) % 1000);
         }
-        assert_true(coordinator_next(&r.c) == earliest(&r));
-        assert_true(r.alarm.armed == earliest(&r)); /* "the armed deadline is the minimum" */
+        rt_t own = now + (x >> 20) % 2000;
+        rt_t least = own < earliest(&r) ? own : earliest(&r);
+        assert_true(coordinator_next(&r.c, RT_NEVER) == earliest(&r));
+        assert_true(coordinator_arm(&r.c, own) == least);
+        assert_true(r.alarm.armed == least); /* "the armed deadline is the minimum" */
         assert_true(coordinator_check(&r.c));
     }
     assert_int_equal(r.alarm.arms, r.c.arms);
@@ -150,7 +183,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_arms_only_for_a_new_earliest),
-        cmocka_unit_test(test_hold_arms_once),
+        cmocka_unit_test(test_who_enters_brings_a_deadline),
+        cmocka_unit_test(test_arms_once_for_each_turn),
         cmocka_unit_test(test_equal_deadlines_come_in_order),
         cmocka_unit_test(test_random_against_a_search),
     };

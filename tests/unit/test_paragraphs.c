@@ -121,19 +121,22 @@ static void p0083_polling(void **state)
     deadline_init(&a, &a);
     deadline_init(&b, &b);
     coordinator_set(&c, &a, 205);
-    assert_int_equal(armed, 300); /* "notices that the real time ... has arrived" */
+    coordinator_arm(&c, RT_NEVER);
+    assert_int_equal(armed, 300);                    /* "notices that the real time ... has arrived" */
+    assert_int_equal(coordinator_arm(&c, 101), 200); /* the running VM's own, too */
     coordinator_set(&c, &b, 200);
+    assert_int_equal(coordinator_next(&c, RT_NEVER), 200);
     assert_int_equal(armed, 200);
-    assert_int_equal(coordinator_next(&c), 200);
     assert_true(coordinator_check(&c));
     assert_ptr_equal(coordinator_due(&c, 200), &b);
     assert_null(coordinator_due(&c, 204));
     assert_ptr_equal(coordinator_due(&c, 205), &a); /* whoever looks between two polls is not sent away */
-    assert_int_equal(coordinator_next(&c), RT_NEVER);
+    assert_int_equal(coordinator_next(&c, RT_NEVER), RT_NEVER);
     coordinator_set(&c, &a, RT_NEVER - 1);
-    assert_true(coordinator_next(&c) == RT_NEVER);
+    assert_true(coordinator_next(&c, RT_NEVER) == RT_NEVER);
     coordinator_set(&c, &a, 301);
     coordinator_poll(&c, 0);
+    coordinator_arm(&c, RT_NEVER);
     assert_int_equal(armed, 301);
 }
 
@@ -184,15 +187,18 @@ static void p0084_several_events(void **state)
     assert_false(deadline_waits(&r.timer[3].v.watch));
     assert_false(deadline_waits(&own));
     assert_ptr_equal(r.timer[2].v.watch.owner, &r);
+    assert_int_equal(coordinator_arm(&c, RT_NEVER), 56);
     assert_int_equal(armed, 56);
     stop_at(&r, 48);
     monitor_each(&c, &own, &r.time, vtime_deadline(&r.time));
+    coordinator_arm(&c, RT_NEVER);
     assert_int_equal(armed, RT_NEVER);
     resume_at(&r, 113);
     run_to(&r, 121);
     monitor_each(&c, &own, &r.time, vtime_deadline(&r.time));
     assert_int_equal(r.timer[0].v.watch.at, 137); /* both are at 104 */
     assert_int_equal(r.timer[1].v.watch.at, 137);
+    assert_int_equal(coordinator_arm(&c, RT_NEVER), 137);
     assert_int_equal(armed, 137);
     once(&r, 3, 120);
     assert_int_equal(vtime_deadline_of(&r.time, &r.timer[3].v), 145); /* 121 + 48/2 */
