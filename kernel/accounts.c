@@ -23,11 +23,12 @@ void accounts_print(const struct vm *vm)
 
     vtime_ledger(&vm->time, &l);
     host_log("vm %s time rt=%llu at=%llu run=%llu leapt=%llu lag=%lld paused=%llu catchups=%llu leaps=%llu "
-             "maxlag=%lld latency=%llu overshoot=%llu balance=%s",
+             "maxlag=%lld latency=%llu overshoot=%llu rdtsc=%llu balance=%s",
              vm->config.name, (unsigned long long)l.elapsed, (unsigned long long)l.at,
              (unsigned long long)l.run, (unsigned long long)l.leapt, (long long)l.lag,
              (unsigned long long)l.paused, (unsigned long long)l.catchups, (unsigned long long)l.leaps,
              (long long)l.max_lag, (unsigned long long)l.max_latency, (unsigned long long)l.max_overshoot,
+             (unsigned long long)(vm_exits(vm, EXIT_RDTSC) + vm_exits(vm, EXIT_RDTSCP)),
              vtime_balances(&vm->time) ? "ok" : "BROKEN");
     for (const struct vtimer *timer = vm->time.timers; timer != NULL; timer = timer->sibling)
         print_timer(vm, timer);

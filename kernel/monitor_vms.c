@@ -70,9 +70,8 @@ static uint64_t all_exits(const struct vm *vm)
 {
     uint64_t sum = 0;
 
-    for (unsigned int i = 0; i < vm->nvcpus; i++)
-        for (unsigned int k = 0; k < EXIT_KINDS; k++)
-            sum += vm->vcpus[i]->exits[k];
+    for (unsigned int k = 0; k < EXIT_KINDS; k++)
+        sum += vm_exits(vm, (enum exit_kind)k);
     return sum;
 }
 
@@ -105,10 +104,8 @@ void command_exits(unsigned int argc, char **argv)
         return;
     sum = all_exits(&g->vm);
     for (unsigned int kind = 0; kind < EXIT_KINDS; kind++) {
-        uint64_t n = 0;
+        uint64_t n = vm_exits(&g->vm, (enum exit_kind)kind);
 
-        for (unsigned int i = 0; i < g->vm.nvcpus; i++)
-            n += g->vm.vcpus[i]->exits[kind];
         if (n)
             monitor_say("%12llu  %3llu%%  %s", (unsigned long long)n, (unsigned long long)(n * 100 / sum),
                         exit_kind_name((enum exit_kind)kind));

@@ -18,11 +18,7 @@ rt_t vt_nrt(const struct vtime *t, at_t at)
     return t->nrt_p + (at - t->at_p);
 }
 
-/* The end of the present line of AT: RT_N with the gate of minimum progress (DESIGN.md 2.6). */
-/*@ requires \valid_read(t) && is_moment(t->rt_n);
-    assigns \nothing;
-    ensures is_moment(\result); */
-static struct vt_moment line_end(const struct vtime *t)
+struct vt_moment vt_line_end(const struct vtime *t)
 {
     rt_t gate = progress_gate(t);
 
@@ -46,7 +42,7 @@ static uint64_t part_of(uint64_t distance, uint64_t passed, uint64_t den, vt_u12
     ensures t->at_l <= \result <= t->queue.head->at; */
 static at_t at_before_event(const struct vtime *t, rt_t rt)
 {
-    struct vt_moment end = line_end(t);
+    struct vt_moment end = vt_line_end(t);
     at_t at_n = t->queue.head->at;
     uint64_t passed = rt - t->rt_l;
     uint64_t distance = at_n - t->at_l;
@@ -55,6 +51,9 @@ static at_t at_before_event(const struct vtime *t, rt_t rt)
 
     if (rt >= vt_moment_ceil(&end)) {
         return at_n;
+    }
+    if (t->scaled.ratio != 0) {
+        return vt_at_scaled(t, rt);
     }
     whole = end.whole - t->rt_l; /* RT_L <= rt <= end.whole */
     if (end.num == 0 && whole == distance) {
@@ -123,16 +122,13 @@ static enum vt_mode mode_without_event(const struct vtime *t, rt_t rt)
 
 static void decide_head(struct vtime *t, rt_t rt, const struct vt_question *q)
 {
-    enum vt_mode mode = t->mode;
-
     t->rt_n = vt_fast(q, t->c);
-    t->mode = vt_decide_mode(&t->policy, q, mode, &t->rt_n);
+    vt_set_mode(t, vt_decide_mode(&t->policy, q, t->mode, &t->rt_n));
     if (q->at_n <= t->at_l) {
         t->rt_n = (struct vt_moment){rt, 0, 1}; /* due at once in any mode */
     } else if (t->mode == VT_NORMAL) {
         t->rt_n = (struct vt_moment){q->nrt_n, 0, 1};
     }
-    t->account.catchups += t->mode == VT_CATCHUP && mode == VT_NORMAL;
 }
 
 void vt_decide(struct vtime *t, rt_t rt, bool without_event)
@@ -155,10 +151,11 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
         return;
     }
     if (head == NULL || t->head_seen == NULL) {
-        t->mode = q.lag > 0 ? VT_CATCHUP : VT_NORMAL;
+        vt_set_mode(t, q.lag > 0 ? VT_CATCHUP : VT_NORMAL);
     }
     t->c = vt_rate_for(&t->policy, q.lag);
     t->floor = rt;
+    vt_leave_line(t);
     t->head_seen = head;
     if (head != NULL) {
         t->head_seen_at = head->at;
@@ -215,7 +212,7 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
     struct vt_moment end;
 
     *offset = t->at_l - t->rt_l;
-    if (!t->moving || t->leap_due || t->in_event) {
+    if (!t->moving || t->leap_due || t->in_event || t->scaled.ratio != 0) {
         return false;
     }
     if (t->policy.naive) {
@@ -228,7 +225,7 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
         *offset = at - t->rt_c;
         return at == vt_present(t, vt_rt(t));
     }
-    end = line_end(t);
+    end = vt_line_end(t);
     return t->rt_c < vt_moment_ceil(&end) && end.num == 0 && end.whole - t->rt_l == head->at - t->at_l;
 }
 
@@ -239,7 +236,17 @@ static bool stays(const struct vtime *t)
     if (!t->moving || t->policy.naive) {
         return true;
     }
-    return t->queue.head != NULL ? !t->leap_due && vt_due(t) > t->rt_c : t->outlook.line;
+    return t->queue.head != NULL ? !t->leap_due && vt_due(t) > t->rt_c : t->outlook.line.ratio != 0;
+}
+
+static struct vt_tsc_line find_line(struct vtime *t)
+{
+    uint64_t offset;
+
+    if (vtime_line(t, &offset)) {
+        return (struct vt_tsc_line){vt_ratio_one(t->scaling), offset};
+    }
+    return t->scaling.bits != 0 ? vt_scaled_line(t) : (struct vt_tsc_line){0};
 }
 
 const struct vt_outlook *vtime_outlook(struct vtime *t)
@@ -248,7 +255,7 @@ const struct vt_outlook *vtime_outlook(struct vtime *t)
 
     if (o->until <= t->rt_c) {
         o->deadline = vtime_deadline(t);
-        o->line = vtime_line(t, &o->offset);
+        o->line = find_line(t);
         o->until = stays(t) ? o->deadline : 0;
     }
     return o;

@@ -46,6 +46,9 @@ static const char *check_clocks(const struct vtime *t)
     if (!counts_hold(t) || (t->gate_known && t->gates != 0 && !progress_gate_holds(t))) {
         return "vCPUs or gates miscounted";
     }
+    if (t->scaled.ratio != 0 && (!t->moving || vt_tsc_line_at(t->scaling, t->scaled, t->rt_c) < t->at_l)) {
+        return "AT is past the line that it keeps to";
+    }
     if (t->moving && t->paused) {
         return "a paused VM runs";
     }
@@ -65,7 +68,16 @@ static bool outlook_holds(const struct vtime *t)
     if (o->until <= t->rt_c) {
         return true;
     }
-    return o->deadline == vtime_deadline(t) && (!o->line || (vtime_line(t, &offset) && offset == o->offset));
+    if (o->deadline != vtime_deadline(t)) {
+        return false;
+    }
+    if (o->line.ratio == 0) {
+        return true;
+    }
+    if (t->scaled.ratio != 0) {
+        return o->line.ratio == t->scaled.ratio && o->line.offset == t->scaled.offset;
+    }
+    return vtime_line(t, &offset) && offset == o->line.offset;
 }
 
 const char *vtime_check(const struct vtime *t)

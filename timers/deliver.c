@@ -193,11 +193,11 @@ static bool deliver_next(struct vtime *t)
     return true;
 }
 
-/* A guest that ran on a line of slope one may have read it, without an exit, up to now: AT keeps to that
- * line, though the next one may be flatter, as far as the next undelivered event allows (DESIGN.md 2.10). */
-static void keep_to_line(struct vtime *t, uint64_t offset)
+/* A guest that ran on a line may have read it, without an exit, up to now: AT keeps to that line, though the
+ * next one may be flatter, as far as the next undelivered event allows (DESIGN.md 2.10). */
+static void keep_to_line(struct vtime *t, struct vt_tsc_line line)
 {
-    at_t shown = t->rt_c + offset;
+    at_t shown = vt_tsc_line_at(t->scaling, line, t->rt_c);
     const struct vtimer *head = t->queue.head;
 
     if (head != NULL && shown > head->at) {
@@ -206,15 +206,16 @@ static void keep_to_line(struct vtime *t, uint64_t offset)
     if (shown > vtime_peek(t)) {
         vt_changed(t);
         vt_raise(t, shown);
+        vt_leave_line(t);
     }
 }
 
 /* The usual case: the line goes on as it was. */
-static bool goes_on(struct vtime *t, uint64_t offset)
+static bool goes_on(struct vtime *t, struct vt_tsc_line line)
 {
     const struct vt_outlook *o = vtime_outlook(t);
 
-    return o->line && o->offset == offset;
+    return o->line.ratio == line.ratio && o->line.offset == line.offset;
 }
 
 void vtime_latch(struct vtime *t, rt_t now)
@@ -225,8 +226,7 @@ void vtime_latch(struct vtime *t, rt_t now)
 void vtime_deliver(struct vtime *t, rt_t now)
 {
     /* The line that the caller was told of: what it did not ask for, no guest has run on. */
-    uint64_t offset = t->outlook.offset;
-    bool on_line = t->outlook.line;
+    struct vt_tsc_line line = t->outlook.line;
     unsigned int instants = 0;
 
     vt_changed(t);
@@ -243,7 +243,7 @@ void vtime_deliver(struct vtime *t, rt_t now)
     while (instants < VT_MAX_INSTANTS && deliver_next(t)) {
         instants++;
     }
-    if (on_line && !goes_on(t, offset)) {
-        keep_to_line(t, offset);
+    if (line.ratio != 0 && !goes_on(t, line)) {
+        keep_to_line(t, line);
     }
 }

@@ -49,11 +49,42 @@ void vt_raise(struct vtime *t, at_t at);
 /* Figure 5C at `rt`, about the present head (DESIGN.md 2.3). without_event: the lag counts too. */
 void vt_decide(struct vtime *t, rt_t rt, bool without_event);
 
+/* The mode is `mode` from now on; the ledger counts how often normal mode is left. */
+static inline void vt_set_mode(struct vtime *t, enum vt_mode mode)
+{
+    t->account.catchups += mode == VT_CATCHUP && t->mode == VT_NORMAL;
+    t->mode = mode;
+}
+
+/* The end of the present line of AT: RT_N with the gate of minimum progress (DESIGN.md 2.6). */
+/*@ requires \valid_read(t) && is_moment(t->rt_n);
+    assigns \nothing;
+    ensures is_moment(\result); */
+struct vt_moment vt_line_end(const struct vtime *t);
+
 /* The next event, the gates or the line of AT may have changed: vtime_outlook() computes anew. */
 static inline void vt_changed(struct vtime *t)
 {
     t->outlook.until = 0;
-    t->outlook.line = false;
+    t->outlook.line.ratio = 0;
+}
+
+/* ---- scaled.c ---- */
+
+/* AT at `rt`, before the end of the present line, of a VM that keeps to t->scaled. */
+/*@ requires is_sane(t) && t->queue.head != \null && t->at_l <= t->queue.head->at && t->scaling.bits < 64;
+    assigns \nothing;
+    ensures t->at_l <= \result <= t->queue.head->at; */
+at_t vt_at_scaled(const struct vtime *t, rt_t rt);
+
+/* The line that a scaled TSC can follow from vt_rt() on: the one that AT keeps to already, or a new one, to
+ * which AT keeps from now on. For a VM without a line of slope one. */
+struct vt_tsc_line vt_scaled_line(struct vtime *t);
+
+/* AT keeps to its exact line again. Where a guest may have seen it on the other one, AT_L is that already. */
+static inline void vt_leave_line(struct vtime *t)
+{
+    t->scaled.ratio = 0;
 }
 
 /* ---- deliver.c ---- */

@@ -28,6 +28,7 @@ static void lose(struct vtime *t)
     if (t->policy.gap == VT_GAP_SMOOTH) {
         vt_incident(t);
     }
+    vt_leave_line(t);
     t->moved = progress_moved(t);
     t->moving = false;
     t->held = false;
@@ -91,6 +92,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
     will_move = would_move(t);
     if (moved && will_move) {
         vt_incident(t); /* the gate, and with it the slope, may change */
+        vt_leave_line(t);
     } else if (moved) {
         lose(t);
     }

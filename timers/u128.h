@@ -48,6 +48,12 @@ static inline vt_u128 vt_minus(vt_u128 n, uint64_t a)
     return n - a;
 }
 
+/* n >> bits, modulo 2^64; bits is below 64. */
+static inline uint64_t vt_shifted(vt_u128 n, unsigned int bits)
+{
+    return (uint64_t)(n >> bits);
+}
+
 /* a <= b. */
 static inline bool vt_le(vt_u128 a, vt_u128 b)
 {

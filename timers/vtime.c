@@ -164,7 +164,7 @@ void vtime_clear(struct vtime *t, struct vtimer *timer)
 /* On the line that is known already; the mode only changes without a timer: AT is at the present. */
 static at_t now_on_line(struct vtime *t)
 {
-    at_t at = t->rt_c + t->outlook.offset;
+    at_t at = vt_tsc_line_at(t->scaling, t->outlook.line, t->rt_c);
 
     t->account.run += at - t->at_l;
     t->at_l = at;
@@ -177,12 +177,12 @@ static at_t now_on_line(struct vtime *t)
 
 at_t vtime_now(struct vtime *t)
 {
-    if (t->rt_c < t->outlook.until && t->outlook.line) {
+    if (t->rt_c < t->outlook.until && t->outlook.line.ratio != 0) {
         return now_on_line(t);
     }
     if (!t->in_event) {
         vt_incident(t);
-        t->mode = vtime_mode(t);
+        vt_set_mode(t, vtime_mode(t));
         if (t->observer != NULL && t->observer->access != NULL) {
             t->observer->access(t->observer_ctx, vt_rt(t), t->at_l);
         }
@@ -224,7 +224,17 @@ void vtime_set_policy(struct vtime *t, const struct vtime_policy *policy)
         }
     }
     vt_changed(t);
+    if (t->scaled.ratio != 0) {
+        vt_incident(t);
+        vt_leave_line(t); /* the new policy may have none */
+    }
     t->policy = *policy;
+}
+
+void vtime_set_scaling(struct vtime *t, struct vt_scaling scaling)
+{
+    vt_changed(t);
+    t->scaling = scaling;
 }
 
 void vtime_observe(struct vtime *t, const struct vtime_observer *observer, void *ctx)
@@ -249,4 +259,5 @@ void vtime_shown(struct vtime *t, at_t at)
         t->account.max_overshoot = at - head->at;
     }
     vt_raise(t, at);
+    vt_leave_line(t);
 }

@@ -15,6 +15,7 @@
 #include "timers/heap.h"
 #include "timers/ledger.h"
 #include "timers/rate.h"
+#include "timers/scaled.h"
 #include "timers/types.h"
 
 #define VT_MAX_CPUS 8
@@ -140,10 +141,9 @@ struct vtime_observer {
 /* What the run loop goes by, kept while nothing can have changed it: an exit that touches no timer then costs
  * no arithmetic. */
 struct vt_outlook {
-    rt_t until;      /* it holds before this RT; 0: not any more */
-    rt_t deadline;   /* vtime_deadline() */
-    uint64_t offset; /* with `line`: AT_C = RT + offset */
-    bool line;       /* vtime_line() */
+    rt_t until;              /* it holds before this RT; 0: not any more */
+    rt_t deadline;           /* vtime_deadline() */
+    struct vt_tsc_line line; /* what RDTSC without an exit may follow until then; ratio 0: none */
 };
 
 /* The apparent time of one VM. Words as in DESIGN.md section 1. */
@@ -164,13 +164,16 @@ struct vtime {
     rt_t rt_l;
 
     enum vt_mode mode;
-    struct vt_ratio c;     /* the rate that went with the decision */
-    struct vt_moment rt_n; /* RT_N of the head, without the gates; meaningless while the queue is empty */
-    rt_t floor;            /* nothing happens before this: the last decision, or resumption */
-    bool held;             /* AT has reached AT_N, and the event waits for an acknowledgement */
-    bool leap_wanted;      /* vtime_leap_at_resumption() */
-    bool leap_due;         /* the lag at the last resumption was past the threshold: vtime_advance() leaps */
-    bool in_event;         /* callbacks are running: AT_C is AT_L, decisions wait */
+    struct vt_ratio c;         /* the rate that went with the decision */
+    struct vt_moment rt_n;     /* RT_N of the head, without the gates; meaningless while the queue is empty */
+    rt_t floor;                /* nothing happens before this: the last decision, or resumption */
+    struct vt_scaling scaling; /* the processor's: vtime_set_scaling() */
+    struct vt_tsc_line
+        scaled; /* AT keeps to this line, not to the exact one that it was rounded down from; ratio 0: no */
+    bool held;  /* AT has reached AT_N, and the event waits for an acknowledgement */
+    bool leap_wanted; /* vtime_leap_at_resumption() */
+    bool leap_due;    /* the lag at the last resumption was past the threshold: vtime_advance() leaps */
+    bool in_event;    /* callbacks are running: AT_C is AT_L, decisions wait */
     const struct vtimer *head_seen; /* the head that the last decision was about, */
     at_t head_seen_at;              /* and its AT */
 
@@ -279,10 +282,15 @@ int64_t vtime_lag(const struct vtime *t);
  * exit. */
 bool vtime_line(const struct vtime *t, uint64_t *offset);
 
-/* vtime_deadline() and vtime_line() at once, for the run loop, which has to ask before each entry on which
- * RDTSC may run free: AT then keeps to that line. Computed only after a call that may have
- * changed them, and until the deadline an advance then costs next to nothing. Valid until the next call of
- * this interface. */
+/* The processor can scale a TSC: vtime_outlook() finds lines of other slopes than one, too. Not with
+ * gap=jump, where AT may pass a loss on the patent's literal line. For the whole life of the VM. */
+void vtime_set_scaling(struct vtime *t, struct vt_scaling scaling);
+
+/* vtime_deadline() and the line of AT at once, for the run loop, which has to ask before each entry on which
+ * RDTSC may run free: AT then keeps to that line, for every clock. At another slope than one the line is the
+ * exact one rounded down to what the processor's ratio expresses, so it is not past the next event before the
+ * deadline. Computed only after a call that may have changed them, and until the deadline an advance then
+ * costs next to nothing. Valid until the next call of this interface. */
 const struct vt_outlook *vtime_outlook(struct vtime *t);
 
 /* The mode that a read at the latched RT_C happens under (never VT_LEAP). */

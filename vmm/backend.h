@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "timers/scaled.h"
 #include "vmm/exit.h"
 
 struct vcpu;
@@ -112,8 +113,11 @@ struct hv_ops {
     /* Ends the STI/MOV SS shadow: an instruction has been emulated. */
     void (*clear_shadow)(struct vcpu *vcpu);
 
-    /* RDTSC and RDTSCP: exit always, or run free as host TSC + offset. */
-    void (*set_tsc)(struct vcpu *vcpu, bool exiting, uint64_t offset);
+    /* RDTSC and RDTSCP: exit always, or run free as (host TSC * ratio >> bits) + offset. */
+    void (*set_tsc)(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc);
+    /* The bits of that ratio, and how large it may be; the same on every processor. Without bits set_tsc() is
+     * only asked for a ratio of one. */
+    struct vt_scaling (*tsc_scaling)(void);
     /* An MSR that the guest may read and write without an exit (a per-VM decision at start). */
     void (*pass_msr)(struct vm *vm, uint32_t msr, bool read, bool write);
 

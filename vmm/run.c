@@ -119,19 +119,24 @@ static __attribute__((noinline)) void watch_exit(const struct vcpu *vcpu, const 
              (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
 }
 
-/* RDTSC needs no exit while AT keeps to a line of slope one, and it does until the next deadline (DESIGN.md
- * 2.10). */
+static bool same_line(struct vt_tsc_line a, struct vt_tsc_line b)
+{
+    return a.ratio == b.ratio && a.offset == b.offset;
+}
+
+/* RDTSC needs no exit while AT keeps to a line that the processor can follow, and it does until the next
+ * deadline (DESIGN.md 2.10). */
 static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
 {
     struct vcpu_tsc tsc = {0};
 
-    tsc.free = outlook->line && !vcpu->vm->config.time.strict;
+    tsc.free = outlook->line.ratio != 0 && !vcpu->vm->config.time.strict;
     if (tsc.free) {
-        tsc.line = outlook->offset;
-        tsc.offset = tsc.line + vcpu->tsc.offset;
+        tsc.line = tsc.hardware = outlook->line;
+        tsc.hardware.offset += vcpu->tsc.offset;
     }
-    if (tsc.free != vcpu->free_tsc.free || tsc.offset != vcpu->free_tsc.offset)
-        hv->set_tsc(vcpu, !tsc.free, tsc.offset);
+    if (tsc.free != vcpu->free_tsc.free || !same_line(tsc.hardware, vcpu->free_tsc.hardware))
+        hv->set_tsc(vcpu, !tsc.free, tsc.hardware);
     vcpu->free_tsc = tsc;
 }
 
@@ -145,8 +150,8 @@ static void note_overshoot(struct vcpu *vcpu, uint64_t now)
     if (!vcpu->free_tsc.free)
         return;
     outlook = vtime_outlook(t);
-    if (!outlook->line || outlook->offset != vcpu->free_tsc.line)
-        vtime_shown(t, now + vcpu->free_tsc.line);
+    if (!same_line(outlook->line, vcpu->free_tsc.line))
+        vtime_shown(t, vt_tsc_line_at(t->scaling, vcpu->free_tsc.line, now));
 }
 
 /* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */

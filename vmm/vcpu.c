@@ -41,7 +41,7 @@ void vcpu_reset(struct vcpu *vcpu)
     vcpu->irq_window = false;
     hv->vcpu_reset(vcpu);
     vcpu->free_tsc = (struct vcpu_tsc){0};
-    hv->set_tsc(vcpu, true, 0); /* vmm/run.c decides at each entry */
+    hv->set_tsc(vcpu, true, vcpu->free_tsc.hardware); /* vmm/run.c decides at each entry */
     msr_reset(vcpu);
     vcpu->state = vcpu->id == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
 }

@@ -62,9 +62,9 @@ enum vcpu_state {
 
 /* How RDTSC is answered (vmm/run.c). */
 struct vcpu_tsc {
-    bool free; /* by the hardware: host TSC + offset; else by an exit */
-    uint64_t offset;
-    uint64_t line; /* AT = RT + line */
+    bool free;                   /* by the hardware, which then follows `hardware`; else by an exit */
+    struct vt_tsc_line line;     /* AT's own */
+    struct vt_tsc_line hardware; /* the guest's TSC: AT plus its offset */
 };
 
 struct vcpu {

@@ -102,14 +102,21 @@ static bool ram_map(struct vm *vm)
 
 /* ---- the end ---- */
 
+uint64_t vm_exits(const struct vm *vm, enum exit_kind kind)
+{
+    uint64_t n = 0;
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        n += vm->vcpus[i]->exits[kind];
+    return n;
+}
+
 /* stats=exits: how often each kind came. */
 static void report_exits(const struct vm *vm)
 {
     for (unsigned int kind = 0; kind < EXIT_KINDS; kind++) {
-        uint64_t n = 0;
+        uint64_t n = vm_exits(vm, (enum exit_kind)kind);
 
-        for (unsigned int i = 0; i < vm->nvcpus; i++)
-            n += vm->vcpus[i]->exits[kind];
         if (n > 0)
             host_log("vm %s: exits %s %llu", vm->config.name, exit_kind_name((enum exit_kind)kind),
                      (unsigned long long)n);
@@ -254,6 +261,8 @@ static bool build_time(struct vm *vm)
         return false;
     }
     vtime_init(&vm->time, &policy, host_hz(), host_now());
+    if (!vm->config.time.strict)
+        vtime_set_scaling(&vm->time, hv->tsc_scaling());
     trace_vm_time(vm);
     vtime_pause(&vm->time);
     return true;

@@ -85,6 +85,9 @@ void vm_destroy(struct vm *vm);
  * time goes on. False: the images no longer load, and the VM has been ended. */
 bool vm_restart(struct vm *vm);
 
+/* How often its vCPUs have made this kind of exit. */
+uint64_t vm_exits(const struct vm *vm, enum exit_kind kind);
+
 /* Changes how its time is kept while it runs; the next decision of figure 5C uses it. A maxrate of 0 leaves
  * the present one. False, and nothing is changed: out of range. */
 bool vm_set_time(struct vm *vm, const struct vtime_settings *settings);

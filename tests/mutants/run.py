@@ -20,9 +20,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 import schemata  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-CORE = ["muldiv", "counter", "heap", "queue", "rate", "apparent", "deliver", "run", "progress", "ledger", "vtime",
+CORE = ["muldiv", "counter", "heap", "queue", "rate", "apparent", "scaled", "deliver", "run", "progress", "ledger", "vtime",
         "naive", "coordinator", "monitor"]
-TESTS = ["muldiv", "counter", "heap", "queue", "rate", "coordinator", "paragraphs", "vtime", "observer", "progress",
+TESTS = ["muldiv", "counter", "heap", "queue", "rate", "coordinator", "paragraphs", "vtime", "scaled", "observer", "progress",
          "queue_model", "time_properties", "busy"]
 FLAGS = ["-std=c11", "-I.", "-D_DEFAULT_SOURCE", "-DESC_DEBUG"]
 CPU = 3  # seconds of processor time for a test that takes one at most: a mutant that hangs is killed

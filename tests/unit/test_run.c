@@ -148,7 +148,7 @@ static void rdtsc_runs_free_on_a_line(void **state)
     fake->on_run = look_at_tsc;
     assert_int_equal(vcpu_run(vcpu, 5 * MS), RUN_PREEMPTED);
     assert_true(tsc_ran_free);
-    assert_int_equal(vcpu->free_tsc.line + fake_host.now, vtime_peek(&vm->time));
+    assert_int_equal(vcpu->free_tsc.line.offset + fake_host.now, vtime_peek(&vm->time));
     vcpu_put(vcpu);
     fake_host.now = 15 * MS;
     vtime_latch(&vm->time, fake_host.now);
@@ -158,6 +158,27 @@ static void rdtsc_runs_free_on_a_line(void **state)
     assert_int_equal(vcpu_run(vcpu, 400 * MS), RUN_PREEMPTED);
     assert_int_equal(vtime_lag(&vm->time), 0);
     assert_false(tsc_ran_free);
+}
+
+/* ... and at the catch-up rate too where the processor scales a TSC: what RDTSC would show is AT. */
+static void rdtsc_runs_free_at_a_slope(void **state)
+{
+    (void)state;
+    vtime_set_scaling(&vm->time, (struct vt_scaling){48, 1 << 16});
+    run_with_pit(5 * MS, RUN_PREEMPTED);
+    vcpu_put(vcpu);
+    fake_host.now = 8 * MS; /* the next tick is not overdue yet */
+    vtime_latch(&vm->time, fake_host.now);
+    fake->on_run = look_at_tsc;
+    assert_int_equal(vcpu_run(vcpu, 9 * MS), RUN_PREEMPTED);
+    assert_true(tsc_ran_free && !fake->tsc_exiting);
+    assert_true(fake->tsc.ratio > 1ull << 48);
+    assert_int_equal(fake->tsc.ratio, vcpu->free_tsc.line.ratio);
+    assert_int_equal(fake->tsc.offset, vcpu->free_tsc.line.offset + vcpu->tsc.offset);
+    assert_int_equal(vcpu->exits[EXIT_RDTSC], 0);
+    vm->config.time.strict = true;
+    assert_int_equal(vcpu_run(vcpu, 10 * MS), RUN_PREEMPTED);
+    assert_true(fake->tsc_exiting);
 }
 
 static uint64_t entry_times[64], entry_deadlines[64];
@@ -425,6 +446,7 @@ int main(void)
         TEST(until_the_end_of_the_slice),
         TEST(exits_cost_no_time),
         TEST(rdtsc_runs_free_on_a_line),
+        TEST(rdtsc_runs_free_at_a_slope),
         TEST(ticks_are_injected_when_due),
         TEST(taken_at_once_is_acknowledged_at_once),
         TEST(a_window_while_interrupts_are_off),

@@ -102,7 +102,8 @@ void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_vcpu_reset(struct vcpu *vcpu);
 void svm_vcpu_load(struct vcpu *vcpu);
 void svm_vcpu_save(struct vcpu *vcpu);
-void svm_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset);
+void svm_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc);
+struct vt_scaling svm_tsc_scaling(void);
 
 /* run.c */
 void svm_run(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit);

@@ -121,7 +121,7 @@ void svm_vcpu_save(struct vcpu *vcpu)
     fpu_save(&v->fpu);
 }
 
-void svm_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
+void svm_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
 {
     struct svm_vcpu *v = svm_of(vcpu);
     struct vmcb *c = v->vmcb;
@@ -132,6 +132,12 @@ void svm_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
         c->intercepts[0] &= ~INTERCEPT_RDTSC;
         c->intercepts[1] &= ~INTERCEPT_RDTSCP;
     }
-    c->tsc_offset = offset;
+    c->tsc_offset = tsc.offset;
     svm_changed(v, CLEAN_INTERCEPTS);
+}
+
+/* TSC_RATIO (APM vol. 2, 15.30.5) is not used: no machine that this was tried on has it. */
+struct vt_scaling svm_tsc_scaling(void)
+{
+    return (struct vt_scaling){0};
 }

@@ -106,6 +106,7 @@ const struct hv_ops svm_ops = {
     .inject_nmi = svm_inject_nmi,
     .clear_shadow = svm_clear_shadow,
     .set_tsc = svm_set_tsc,
+    .tsc_scaling = svm_tsc_scaling,
     .pass_msr = svm_pass_msr,
     .dump = svm_dump,
 };

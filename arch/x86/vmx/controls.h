@@ -36,6 +36,7 @@
 #define PROC2_UNRESTRICTED (1u << 7)
 #define PROC2_INVPCID      (1u << 12)
 #define PROC2_ENCLS        (1u << 15)
+#define PROC2_TSC_SCALING  (1u << 25)
 
 /* Table 25-13: primary VM-exit controls */
 #define EXIT_CTL_SAVE_DEBUG (1u << 2)

@@ -100,8 +100,9 @@ bool vmx_cpu_enable(char *why, size_t size)
 
 void vmx_describe(char *text, size_t size)
 {
-    host_snprintf(text, size, "Intel VMX, EPT%s%s%s%s", vmx_caps.ept_2m ? " (2 MiB pages)" : "",
+    host_snprintf(text, size, "Intel VMX, EPT%s%s%s%s%s", vmx_caps.ept_2m ? " (2 MiB pages)" : "",
                   vmx_caps.proc2 & PROC2_UNRESTRICTED ? ", unrestricted guest" : "",
                   vmx_caps.proc2 & PROC2_VPID ? ", VPID" : "",
-                  vmx_caps.pin & PIN_PREEMPTION_TIMER ? ", preemption timer" : "");
+                  vmx_caps.pin & PIN_PREEMPTION_TIMER ? ", preemption timer" : "",
+                  vmx_caps.proc2 & PROC2_TSC_SCALING ? ", TSC scaling" : "");
 }

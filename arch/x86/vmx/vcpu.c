@@ -90,7 +90,10 @@ static void write_controls(struct vmx_vcpu *v)
     vmwrite(VMCS_IO_BITMAP_A, vmx_io_bitmap(0));
     vmwrite(VMCS_IO_BITMAP_B, vmx_io_bitmap(1));
     vmwrite(VMCS_MSR_BITMAP, host_phys(v->vm->msr_bitmap));
-    vmwrite(VMCS_TSC_OFFSET, 0);
+    v->tsc = (struct vt_tsc_line){.ratio = vt_ratio_one(vmx_tsc_scaling())};
+    vmwrite(VMCS_TSC_OFFSET, v->tsc.offset);
+    if (vmx_caps.proc2 & PROC2_TSC_SCALING)
+        vmwrite(VMCS_TSC_MULTIPLIER, v->tsc.ratio); /* it must not be 0 */
     vmwrite(VMCS_EPT_POINTER, v->vm->eptp);
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
     if (vmx_caps.proc2 & PROC2_VPID)
@@ -190,13 +193,30 @@ void vmx_vcpu_save(struct vcpu *vcpu)
     v->loaded = false;
 }
 
-void vmx_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
+/* SDM vol. 3, 24.6.5 and 25.3: TSC = (host TSC * multiplier >> 48) + offset. */
+#define MULTIPLIER_BITS 48
+
+void vmx_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
     v->proc = exiting ? v->proc | PROC_RDTSC : v->proc & ~PROC_RDTSC;
-    if (v->tsc_offset != offset) {
-        v->tsc_offset = offset;
+    if (exiting)
+        return;
+    if (v->tsc.offset != tsc.offset) {
+        v->tsc.offset = tsc.offset;
         vmx_vmcs_use(v);
-        vmwrite(VMCS_TSC_OFFSET, offset);
+        vmwrite(VMCS_TSC_OFFSET, tsc.offset);
     }
+    if (v->tsc.ratio != tsc.ratio) {
+        v->tsc.ratio = tsc.ratio;
+        vmx_vmcs_use(v);
+        vmwrite(VMCS_TSC_MULTIPLIER, tsc.ratio);
+    }
+}
+
+struct vt_scaling vmx_tsc_scaling(void)
+{
+    if (!(vmx_caps.proc2 & PROC2_TSC_SCALING))
+        return (struct vt_scaling){0};
+    return (struct vt_scaling){MULTIPLIER_BITS, UINT64_C(1) << (64 - MULTIPLIER_BITS)};
 }

@@ -98,6 +98,7 @@ const struct hv_ops vmx_ops = {
     .inject_nmi = vmx_inject_nmi,
     .clear_shadow = vmx_clear_shadow,
     .set_tsc = vmx_set_tsc,
+    .tsc_scaling = vmx_tsc_scaling,
     .pass_msr = vmx_pass_msr,
     .dump = vmx_dump,
 };

@@ -38,6 +38,7 @@ enum vmcs_field {
     VMCS_TSC_OFFSET = 0x2010,
     VMCS_EPT_POINTER = 0x201a,
     VMCS_ENCLS_EXITING_BITMAP = 0x202e,
+    VMCS_TSC_MULTIPLIER = 0x2032,
     /* B.2.2: 64-bit read-only data fields */
     VMCS_GUEST_PHYSICAL_ADDRESS = 0x2400,
     /* B.2.3: 64-bit guest-state fields */

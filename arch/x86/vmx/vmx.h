@@ -54,7 +54,7 @@ struct vmx_vcpu {
     uint64_t vmcs_phys;
     struct vmx_cpu *cpu; /* where the VMCS is active; NULL: nowhere */
     uint16_t vpid;
-    uint64_t tsc_offset;
+    struct vt_tsc_line tsc; /* the TSC multiplier and offset that the VMCS holds */
 
     uint64_t msr[VMX_SWITCHED_MSRS];
     uint64_t cr2, dr[4], dr6; /* valid while not loaded */
@@ -87,7 +87,8 @@ void vmx_vcpu_destroy(struct vcpu *vcpu);
 void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_save(struct vcpu *vcpu);
-void vmx_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset);
+void vmx_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc);
+struct vt_scaling vmx_tsc_scaling(void);
 void vmx_vmcs_switch(struct vmx_cpu *cpu, struct vmx_vcpu *v);
 
 /* Makes v's VMCS the current one of this processor. Before any vmread or vmwrite. */

@@ -46,6 +46,10 @@ vt_u128 vt_plus(vt_u128 n, uint64_t a);
     ensures val(\result) == val(n) - a; */
 vt_u128 vt_minus(vt_u128 n, uint64_t a);
 
+/*@ requires bits < 64;
+    assigns \nothing; */
+uint64_t vt_shifted(vt_u128 n, unsigned int bits);
+
 /*@ assigns \nothing;
     ensures \result <==> val(a) <= val(b); */
 bool vt_le(vt_u128 a, vt_u128 b);

@@ -12,9 +12,12 @@
 
 struct fake_hv_faults fake_hv_faults;
 
+struct vt_scaling fake_hv_scaling;
+
 void fake_hv_reset(void)
 {
     fake_hv_faults = (struct fake_hv_faults){0};
+    fake_hv_scaling = (struct vt_scaling){0};
 }
 
 struct fake_vcpu *fake_vcpu(struct vcpu *vcpu)
@@ -216,10 +219,15 @@ static void fake_clear_shadow(struct vcpu *vcpu)
     fake_vcpu(vcpu)->shadows_cleared++;
 }
 
-static void fake_set_tsc(struct vcpu *vcpu, bool exiting, uint64_t offset)
+static void fake_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
 {
     fake_vcpu(vcpu)->tsc_exiting = exiting;
-    fake_vcpu(vcpu)->tsc_offset = offset;
+    fake_vcpu(vcpu)->tsc = tsc;
+}
+
+static struct vt_scaling fake_tsc_scaling(void)
+{
+    return fake_hv_scaling;
 }
 
 static void fake_pass_msr(struct vm *vm, uint32_t msr, bool read, bool write)
@@ -268,6 +276,7 @@ const struct hv_ops fake_hv_ops = {
     .inject_nmi = fake_inject_nmi,
     .clear_shadow = fake_clear_shadow,
     .set_tsc = fake_set_tsc,
+    .tsc_scaling = fake_tsc_scaling,
     .pass_msr = fake_pass_msr,
     .dump = fake_dump,
 };

@@ -46,7 +46,7 @@ struct fake_vcpu {
     uint64_t resets;
     uint64_t dumps;
     bool tsc_exiting;
-    uint64_t tsc_offset;
+    struct vt_tsc_line tsc;
 };
 
 /* struct vm's arch. */
@@ -64,6 +64,9 @@ struct fake_vm {
 };
 
 extern const struct hv_ops fake_hv_ops;
+
+/* What tsc_scaling() answers: none after fake_hv_reset(). */
+extern struct vt_scaling fake_hv_scaling;
 
 /* Which of the next calls fail: set before, cleared by fake_hv_reset(). */
 struct fake_hv_faults {
