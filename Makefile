@@ -158,6 +158,7 @@ $(BUILD)/bench_time: $(BUILD)/native/tests/bench/bench_time.o $(TIMERS_C:%.c=$(B
 -include guests/guests.mk
 -include tests/boot/boot.mk
 -include tests/bench/bench.mk
+-include tests/fuzz/fuzz.mk
 
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')

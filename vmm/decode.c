@@ -136,7 +136,7 @@ static void decode_sizes(const struct decoder *d, const struct opcode *opcode, s
     else if ((d->rex & REX_W) && !io) /* port input and output stay at 32 bits */
         out->size = 8;
     else
-        out->size = small ? 2 : 4;
+        out->size = small && !opcode->no16 ? 2 : 4;
     out->source_size = opcode->source ? opcode->source : out->size;
 
     if (d->mode == 64)
@@ -241,7 +241,7 @@ static void decode_cr(struct decoder *d, enum form form, struct insn *out)
     const struct operand cr = {OPERAND_CR, (uint8_t)(number | ((d->rex & REX_R) ? 8u : 0u))};
     out->dst = form == FORM_CR_LOAD ? cr : rm_register(d);
     out->src = form == FORM_CR_LOAD ? rm_register(d) : cr;
-    out->size = d->mode == 64 ? 8 : 4;
+    out->size = out->source_size = d->mode == 64 ? 8 : 4;
 }
 
 /* LMSW and SMSW: 16 bits, but for a register that is stored to. */

@@ -76,7 +76,7 @@ const struct opcode decode_two_byte[256] = {
     [0xbb] = {.form = FORM_RM_R, .op = OP_BTC, .lockable = true},
     [0xbe] = {.form = FORM_R_RM, .op = OP_MOVSX, .source = 1},
     [0xbf] = {.form = FORM_R_RM, .op = OP_MOVSX, .source = 2},
-    [0xc3] = {.form = FORM_RM_R, .op = OP_MOV}, /* MOVNTI */
+    [0xc3] = {.form = FORM_RM_R, .op = OP_MOV, .no16 = true}, /* MOVNTI */
 };
 
 #define GROUP_1_ROW(f, s)                                                                                    \

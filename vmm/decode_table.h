@@ -35,6 +35,7 @@ struct opcode {
     uint8_t source; /* 0: as size; else bytes of the source */
     bool lockable;
     bool only64; /* another instruction outside 64-bit mode */
+    bool no16;   /* 32 bits where others have 16 */
 };
 
 enum group {

@@ -275,6 +275,37 @@ static void refuses_what_it_does_not_know(void **state)
     assert_int_equal(insn.size, 2);
 }
 
+/* SDM vol. 2, MOVNTI: m32 or m64, in 16-bit code too. */
+static void movnti_has_no_16_bit_operand(void **state)
+{
+    const uint8_t movnti[] = {0x0f, 0xc3, 0x07}, wide[] = {0x48, 0x0f, 0xc3, 0x07};
+    struct insn insn;
+
+    (void)state;
+    assert_int_equal(decode(movnti, sizeof movnti, 16, &insn), DECODE_OK);
+    assert_int_equal(insn.size, 4);
+    assert_int_equal(decode(movnti, sizeof movnti, 32, &insn), DECODE_OK);
+    assert_int_equal(insn.size, 4);
+    assert_int_equal(decode(wide, sizeof wide, 64, &insn), DECODE_OK);
+    assert_int_equal(insn.size, 8);
+}
+
+/* SDM vol. 2, MOV to and from control registers: 64 bits in 64-bit mode, else 32, whatever the prefixes say.
+ */
+static void control_registers_have_one_size(void **state)
+{
+    const uint8_t load[] = {0x66, 0x0f, 0x22, 0xd8};
+    struct insn insn;
+
+    (void)state;
+    assert_int_equal(decode(load, sizeof load, 32, &insn), DECODE_OK);
+    assert_int_equal(insn.size, 4);
+    assert_int_equal(insn.source_size, 4);
+    assert_int_equal(decode(load, sizeof load, 64, &insn), DECODE_OK);
+    assert_int_equal(insn.size, 8);
+    assert_int_equal(insn.source_size, 8);
+}
+
 /* SDM vol. 3, 6.15, #GP: "attempting to execute an instruction longer than 15 bytes". */
 static void fifteen_bytes_and_no_more(void **state)
 {
@@ -486,6 +517,8 @@ int main(void)
         cmocka_unit_test(rip_relative_in_64_bit_mode_only),
         cmocka_unit_test(lock_only_where_it_is_allowed),
         cmocka_unit_test(refuses_what_it_does_not_know),
+        cmocka_unit_test(movnti_has_no_16_bit_operand),
+        cmocka_unit_test(control_registers_have_one_size),
         cmocka_unit_test(fifteen_bytes_and_no_more),
         cmocka_unit_test(cut_off_anywhere),
         cmocka_unit_test(objdump_agrees_64),
