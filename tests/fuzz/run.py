@@ -9,6 +9,7 @@ A target is BUILD/fuzz/fuzz_NAME (tests/fuzz/fuzz_NAME.c) or tests/fuzz/fuzz_NAM
 a line, in hex. What breaks a target is kept as BUILD/fuzz/found/NAME-*, and the command that shows it is printed."""
 import argparse
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -42,6 +43,16 @@ def unpack(build, name):
     return folder
 
 
+def seed(folder):
+    """Something to start from where nothing has been found yet."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        chance = random.Random(1)
+        for i in range(60):
+            (folder / ("random-%02d" % i)).write_bytes(chance.randbytes(chance.randrange(16, 1500)))
+    return folder
+
+
 def follow(name, command, seconds):
     """Runs it, and says how far it is each half minute of a long run. (status, inputs, text)"""
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
@@ -71,8 +82,7 @@ def command_of(build, name, path, arguments):
     command = [str(path), f"-max_len={LONGEST}", "-timeout=20", "-rss_limit_mb=1500", "-print_final_stats=1", "-verbosity=1",
                f"-artifact_prefix={found}/{name}-"]
     if arguments.seconds:
-        grown = build / "grown" / name
-        grown.mkdir(parents=True, exist_ok=True)
+        grown = seed(build / "grown" / name)
         return command + [f"-max_total_time={arguments.seconds}", "-use_value_profile=1", str(grown), str(corpus)]
     return command + [f"-runs={SHORT[name]}", "-seed=1", str(corpus)]
 

@@ -54,7 +54,7 @@ void *host_alloc_pages(size_t n, size_t align)
         return NULL;
     /* aligned_alloc wants a multiple of the alignment. */
     size_t size = (n * PAGE + align - 1) & ~(align - 1);
-    void *p = aligned_alloc(align, size);
+    void *p = size == fake_host.lent_size ? fake_host.lent : aligned_alloc(align, size);
     if (!p)
         return NULL;
     memset(p, 0, n * PAGE);
@@ -66,7 +66,8 @@ void host_free_pages(void *p, size_t n)
 {
     if (!p)
         return;
-    free(p);
+    if (p != fake_host.lent)
+        free(p);
     fake_host.pages -= n;
 }
 

@@ -91,7 +91,7 @@ void fake_vm_long_mode(struct vm *vm)
 
     memset(tables, 0, 4 * 4096);
     tables[0] = (TABLES + 0x1000) | 7;
-    tables[512] = (TABLES + 0x2000) | 7;
+    tables[512] = FAKE_VM_DIRECTORY | 7;
     tables[512 + 3] = (TABLES + 0x3000) | 7;
     for (uint64_t i = 0; i < 512; i++)
         tables[1024 + i] = i << 21 | 0x83;

@@ -22,6 +22,7 @@ struct vm *fake_vm_create(const struct vm_config *config);
 /* Puts vCPU 0 into 64-bit mode, ring 0, paging through tables at 10000h that map the first GiB onto itself in
  * 2 MiB pages (writable, supervisor), and FEC00000h-FEFFFFFFh too; RIP at 8000h. */
 void fake_vm_long_mode(struct vm *vm);
+#define FAKE_VM_DIRECTORY 0x12000u /* its directory of the first GiB: 512 entries of 2 MiB each */
 /* ... into 32-bit protected mode without paging, flat segments; RIP at 8000h. */
 void fake_vm_flat32(struct vm *vm);
 /* ... and this code at RIP. */
