@@ -120,29 +120,42 @@ static enum vt_mode mode_without_event(const struct vtime *t, rt_t rt)
     return (int64_t)(vt_present(t, rt) - vt_at(t, rt)) > 0 ? VT_CATCHUP : VT_NORMAL;
 }
 
-static void decide_head(struct vtime *t, rt_t rt, const struct vt_question *q)
+/* Figure 5C as it is written. Not part of vt_decide, for which it is mostly known without. */
+static __attribute__((noinline)) void ask(struct vtime *t, rt_t rt, int64_t lag, bool without_event)
 {
-    t->rt_n = vt_fast(q, t->c);
-    vt_set_mode(t, vt_decide_mode(&t->policy, q, t->mode, &t->rt_n));
-    if (q->at_n <= t->at_l) {
+    const struct vt_question q = {
+        .rt_c = rt,
+        .at_l = t->at_l,
+        .rt_l = t->rt_l,
+        .at_n = t->queue.head->at,
+        .nrt_n = vt_nrt(t, t->queue.head->at),
+        .nrt_p = t->nrt_p,
+        .art_p = t->art_p,
+        .lag = lag,
+        .without_event = without_event,
+    };
+
+    t->c = vt_rate_for(&t->policy, lag);
+    t->rt_n = vt_fast(&q, t->c);
+    vt_set_mode(t, vt_decide_mode(&t->policy, &q, t->mode, &t->rt_n));
+    if (q.at_n <= t->at_l) {
         t->rt_n = (struct vt_moment){rt, 0, 1}; /* due at once in any mode */
     } else if (t->mode == VT_NORMAL) {
-        t->rt_n = (struct vt_moment){q->nrt_n, 0, 1};
+        t->rt_n = (struct vt_moment){q.nrt_n, 0, 1};
     }
+}
+
+/* Normal mode, nothing behind, and an event to come: so NRT_N > RT_C, and none of the forms of figure 5C's
+ * first question can be answered with yes. */
+static bool is_on_time(const struct vtime *t, int64_t lag)
+{
+    return t->mode == VT_NORMAL && lag <= 0 && t->art_p <= t->nrt_p && t->queue.head->at > t->at_l;
 }
 
 void vt_decide(struct vtime *t, rt_t rt, bool without_event)
 {
     const struct vtimer *head = t->queue.head;
-    struct vt_question q = {
-        .rt_c = rt,
-        .at_l = t->at_l,
-        .rt_l = t->rt_l,
-        .nrt_p = t->nrt_p,
-        .art_p = t->art_p,
-        .lag = (int64_t)(vt_present(t, rt) - t->at_l),
-        .without_event = without_event,
-    };
+    int64_t lag = (int64_t)(vt_present(t, rt) - t->at_l);
 
     if (t->policy.naive) {
         t->mode = VT_NORMAL;
@@ -151,17 +164,20 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
         return;
     }
     if (head == NULL || t->head_seen == NULL) {
-        vt_set_mode(t, q.lag > 0 ? VT_CATCHUP : VT_NORMAL);
+        vt_set_mode(t, lag > 0 ? VT_CATCHUP : VT_NORMAL);
     }
-    t->c = vt_rate_for(&t->policy, q.lag);
     t->floor = rt;
     vt_leave_line(t);
     t->head_seen = head;
-    if (head != NULL) {
+    if (head == NULL) {
+        t->c = lag > 0 ? vt_rate_for(&t->policy, lag) : t->c;
+    } else {
         t->head_seen_at = head->at;
-        q.at_n = head->at;
-        q.nrt_n = vt_nrt(t, head->at);
-        decide_head(t, rt, &q);
+        if (is_on_time(t, lag)) {
+            t->rt_n = (struct vt_moment){vt_nrt(t, head->at), 0, 1};
+        } else {
+            ask(t, rt, lag, without_event);
+        }
     }
     if (t->observer != NULL && t->observer->decide != NULL) {
         t->observer->decide(t->observer_ctx, rt, t->mode, t->c, head != NULL ? &t->rt_n : NULL);
@@ -219,11 +235,14 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
         *offset = t->at_p - t->nrt_p;
         return true;
     }
-    if (head == NULL) {
+    if (head == NULL && *offset != t->at_p - t->nrt_p) {
         at_t at = vtime_peek(t);
 
         *offset = at - t->rt_c;
         return at == vt_present(t, vt_rt(t));
+    }
+    if (head == NULL) {
+        return true; /* at the present, and stays there */
     }
     end = vt_line_end(t);
     return t->rt_c < vt_moment_ceil(&end) && end.num == 0 && end.whole - t->rt_l == head->at - t->at_l;

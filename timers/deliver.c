@@ -44,63 +44,65 @@ rt_t vtime_deadline(const struct vtime *t)
 
 uint64_t vt_update_entry(struct vtime *t, struct vtimer *timer, at_t upto)
 {
-    uint64_t events = schedule_count(timer, upto);
+    uint64_t events;
 
-    if (timer->schedule.period_num != 0) {
-        /* The ledger's count must be taken before the entry moves past the limit. */
-        uint64_t due = schedule_count_all(timer, upto);
-
-        if (schedule_skip(timer, events)) {
-            queue_requeue(&t->queue, timer);
-            return events - 1;
-        }
-        timer->ticks.due_before += due;
-    } else {
+    if (timer->schedule.period_num == 0) {
         timer->ticks.due_before++;
+        timer->armed = false;
+        return 0;
     }
-    timer->armed = false;
+    events = upto == timer->at ? 1 : schedule_count(timer, upto);
+    if (schedule_skip(timer, events)) {
+        queue_requeue(&t->queue, timer);
+    } else {
+        timer->ticks.due_before += schedule_count_all(timer, upto);
+        timer->armed = false;
+    }
     return events - 1;
-}
-
-void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode)
-{
-    enum vt_outcome outcome = timer->ops->event(timer->self, at);
-
-    timer->ticks.delivered += outcome == VT_DELIVERED;
-    timer->ticks.merged += outcome == VT_MERGED;
-    if (t->observer != NULL && t->observer->event != NULL) {
-        t->observer->event(t->observer_ctx, timer, rt, at, mode, outcome);
-    }
 }
 
 /* Up to which AT a timer's ticks are done with by the one at `at`: that one alone, or all whose real time has
  * come (enum vt_missed). A one-shot misses none. */
 static at_t done_with(const struct vtime *t, const struct vtimer *timer, rt_t rt, at_t at)
 {
-    at_t present = vt_present(t, rt);
+    at_t present;
 
-    return timer->missed != VT_COMPRESS && present > at ? present : at;
+    if (timer->missed == VT_COMPRESS) {
+        return at;
+    }
+    present = vt_present(t, rt);
+    return present > at ? present : at;
 }
 
-static void deliver_entry(struct vtime *t, struct vtimer *timer, rt_t rt, enum vt_mode mode, bool late)
-{
-    /* The event's own AT; in a leap the present (DESIGN.md 2.7). AT_L only differs where a TSC overshot. */
-    at_t at = t->at_p;
-    uint64_t dropped = vt_update_entry(t, timer, done_with(t, timer, rt, at));
+/* The entries at or before `at` are delivered as one, nominally at RT `rt`. In a leap `at` is the present. */
+struct instant {
+    rt_t rt;
+    at_t at;
+    enum vt_mode mode; /* under which its RT_N was computed; VT_LEAP */
+    bool late;         /* behind its NRT */
+};
 
-    if (timer->missed == VT_SKIP && dropped != 0 && mode != VT_LEAP) {
+static void deliver_entry(struct vtime *t, struct vtimer *timer, const struct instant *i)
+{
+    uint64_t dropped = vt_update_entry(t, timer, done_with(t, timer, i->rt, i->at));
+
+    if (timer->missed == VT_SKIP && dropped != 0 && i->mode != VT_LEAP) {
         dropped++;
     } else {
-        progress_event(t, timer, at, late);
-        vt_notify(t, timer, rt, at, mode);
+        progress_event(t, timer, i->at, i->late);
+        vt_notify(t, timer, i->rt, i->at, i->mode);
+    }
+    if (dropped == 0) {
+        return;
     }
     timer->ticks.dropped += dropped;
-    if (dropped != 0 && t->observer != NULL && t->observer->drop != NULL) {
-        t->observer->drop(t->observer_ctx, timer, rt, at, dropped);
+    if (t->observer != NULL && t->observer->drop != NULL) {
+        t->observer->drop(t->observer_ctx, timer, i->rt, i->at, dropped);
     }
 }
 
-/* AT is `at` at RT `rt`: the previous event, and the latest incident, are there. */
+/* AT is `at` at RT `rt`: the previous event, and the latest incident, are there. AT_L only differs where a
+ * TSC overshot. */
 static void set_previous(struct vtime *t, rt_t rt, at_t at)
 {
     t->nrt_p = vt_nrt(t, at);
@@ -110,22 +112,22 @@ static void set_previous(struct vtime *t, rt_t rt, at_t at)
     t->rt_l = rt;
 }
 
-/* Delivers every entry at or before `at`, in queue order, as one instant; then figure 5C. */
-static void deliver_instant(struct vtime *t, rt_t rt, at_t at, enum vt_mode mode, bool late)
+/* Every entry of the instant, in queue order; then figure 5C. */
+static void deliver_instant(struct vtime *t, const struct instant *i)
 {
     struct vtimer *timer;
 
-    set_previous(t, rt, at);
+    set_previous(t, i->rt, i->at);
     t->in_event = true;
-    if (!queue_begin_instant(&t->queue, at)) {
+    if (!queue_begin_instant(&t->queue, i->at)) {
         progress_leap(t);
     }
     while ((timer = queue_next_due(&t->queue)) != NULL) {
-        deliver_entry(t, timer, rt, mode, late);
+        deliver_entry(t, timer, i);
     }
     t->in_event = false;
-    progress_changed(t);
-    vt_decide(t, rt, false);
+    progress_instant(t);
+    vt_decide(t, i->rt, false);
 }
 
 static void note_lag(struct vtime *t, int64_t lag)
@@ -134,7 +136,7 @@ static void note_lag(struct vtime *t, int64_t lag)
 }
 
 /* [0112]: AT jumps to the present. AT_P and NRT_P move along the same line, so NRT_P becomes rt. */
-static void leap(struct vtime *t, rt_t rt)
+static __attribute__((noinline)) struct instant leap(struct vtime *t, rt_t rt)
 {
     at_t ran = vt_at(t, rt);
     at_t present = vt_present(t, rt);
@@ -149,34 +151,28 @@ static void leap(struct vtime *t, rt_t rt)
     if (t->observer != NULL && t->observer->leap != NULL) {
         t->observer->leap(t->observer_ctx, rt, present, leapt);
     }
-    deliver_instant(t, rt, present, VT_LEAP, true);
+    return (struct instant){rt, present, VT_LEAP, true};
 }
 
-static void deliver_head(struct vtime *t, rt_t rt)
+/* AT runs up to the head's, which is due at RT `rt`; or leaps. */
+static struct instant reach_head(struct vtime *t, rt_t rt)
 {
     at_t at = t->queue.head->at;
     rt_t nrt = vt_nrt(t, at);
 
     if (t->policy.leap != VT_NO_LEAP && rt > nrt && rt - nrt > t->policy.leap) {
-        leap(t, rt);
-        return;
+        return leap(t, rt);
     }
     note_lag(t, (int64_t)(rt - nrt));
     t->account.run += at > t->at_l ? at - t->at_l : 0;
-    deliver_instant(t, rt, at, t->mode, rt > nrt);
+    return (struct instant){rt, at, t->mode, rt > nrt};
 }
 
-/* Delivers the next instant if it is due at RT_C. */
-static bool deliver_next(struct vtime *t)
+/* Is the head due at RT_C, and when was it? Without, its event waits for an acknowledgement, or is not due.
+ */
+static bool head_is_due(struct vtime *t, rt_t *due)
 {
-    rt_t due;
-
-    if (t->leap_due) {
-        t->leap_due = false;
-        leap(t, t->floor);
-        return true;
-    }
-    if (t->queue.head == NULL || (due = vt_due(t)) > t->rt_c) {
+    if (t->queue.head == NULL || (*due = vt_due(t)) > t->rt_c) {
         return false;
     }
     if (progress_taken_gate(t) > t->rt_c) {
@@ -184,12 +180,29 @@ static bool deliver_next(struct vtime *t)
         return false;
     }
     if (t->held) {
-        due = t->rt_c; /* AT stood at AT_N up to now: that was no latency */
+        *due = t->rt_c; /* AT stood at AT_N up to now: that was no latency */
         t->held = false;
-    } else if (t->rt_c - due > t->account.max_latency) {
-        t->account.max_latency = t->rt_c - due;
+    } else if (t->rt_c - *due > t->account.max_latency) {
+        t->account.max_latency = t->rt_c - *due;
     }
-    deliver_head(t, due);
+    return true;
+}
+
+/* Delivers the next instant if it is due at RT_C. */
+static bool deliver_next(struct vtime *t)
+{
+    struct instant i;
+    rt_t due;
+
+    if (t->leap_due) {
+        t->leap_due = false;
+        i = leap(t, t->floor);
+    } else if (head_is_due(t, &due)) {
+        i = reach_head(t, due);
+    } else {
+        return false;
+    }
+    deliver_instant(t, &i);
     return true;
 }
 

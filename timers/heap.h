@@ -42,6 +42,15 @@ static inline bool heap_has(const struct heap_node *n)
     return n->reach != 0;
 }
 
+/* True if the heap is not empty, and no other node is at its root's moment. */
+static inline bool heap_alone(const struct heap *h)
+{
+    const struct heap_node *n = h->root;
+
+    return n != NULL && (n->left == NULL || n->left->at != n->at) &&
+           (n->right == NULL || n->right->at != n->at);
+}
+
 /* Walks all nodes that are not after `most`, in no useful order: start at the root (if that is not after it),
  * then the one after n; NULL at the end. Costs O(1) for each node there is. */
 const struct heap_node *heap_walk(const struct heap_node *n, uint64_t most);

@@ -99,7 +99,16 @@ rt_t vt_due(const struct vtime *t);
 uint64_t vt_update_entry(struct vtime *t, struct vtimer *timer, at_t upto);
 
 /* The emulator and the observer are told of an event, and the ledger counts it. */
-void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode);
+static inline void vt_notify(struct vtime *t, struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode)
+{
+    enum vt_outcome outcome = timer->ops->event(timer->self, at);
+
+    timer->ticks.delivered += outcome == VT_DELIVERED;
+    timer->ticks.merged += outcome == VT_MERGED;
+    if (t->observer != NULL && t->observer->event != NULL) {
+        t->observer->event(t->observer_ctx, timer, rt, at, mode, outcome);
+    }
+}
 
 /* ---- naive.c: vtime_deadline(), and what vtime_advance() does at the latched RT_C ---- */
 
@@ -115,6 +124,9 @@ uint64_t progress_moved(const struct vtime *t);
 
 /* An event of this timer has been delivered now; late: nominally after its NRT. Closes the gates. */
 void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late);
+
+/* The instant is over: when the gates that it has closed open. */
+void progress_instant(struct vtime *t);
 
 /* A leap that no event came with: it counts as the previous event all the same (DESIGN.md 2.7). */
 void progress_leap(struct vtime *t);

@@ -45,21 +45,37 @@ static rt_t progress_reaches(const struct vtime *t, unsigned int cpu, uint64_t p
     return own < round ? own : round;
 }
 
-/* Events of one instant with different M: the longest counts. */
-static void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress)
+/* When a gate opens that vCPU `cpu` closes now, if nothing changes: on a processor it executes all the time,
+ * and its VM runs. */
+static rt_t opens_unless_changed(const struct vtime *t, unsigned int cpu, uint64_t progress)
+{
+    bool bound = t->cpu[cpu].state == VT_CPU_RUNNING && progress > t->policy.round;
+
+    return t->rt_c + (bound ? t->policy.round : progress);
+}
+
+/* Events of one instant with different M: the longest counts. `executed` and `moved` are what the two clocks
+ * show; all of them, and M, are below 2^63, but for a round without end. The usual case, in which no other
+ * gate is closed, leaves nothing to be worked out. */
+static inline void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress, uint64_t executed,
+                              uint64_t moved)
 {
     struct vt_cpu *c = &t->cpu[cpu];
-    uint64_t progress_at = vt_add(progress_executed(t, cpu), progress);
+    bool alone = t->gates == 0 && t->moving && (c->state == VT_CPU_RUNNING || c->state == VT_CPU_HALTED);
 
     if (progress == 0) {
         return; /* no gate at all: not even one at the real moment of the delivery */
     }
-    if (!(t->gates >> cpu & 1u) || progress_at > c->progress_at) {
-        c->progress_at = progress_at;
+    if (!(t->gates >> cpu & 1u) || executed + progress > c->progress_at) {
+        c->progress_at = executed + progress;
     }
-    c->moved_at = vt_add(progress_moved(t), t->policy.round);
-    c->opens = vt_add(vt_rt(t), progress);
+    c->moved_at = vt_add(moved, t->policy.round);
+    c->opens = vt_rt(t) + progress;
     t->gates |= 1u << cpu;
+    t->gate_known = alone;
+    if (alone) {
+        t->gate = opens_unless_changed(t, cpu, progress);
+    }
 }
 
 /* When the gate of vCPU `cpu`, which is closed, opens. One that halts after an event is done with it, and its
@@ -76,23 +92,32 @@ static rt_t gate_opens(const struct vtime *t, unsigned int cpu)
 
 void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
 {
+    uint64_t executed = progress_executed(t, timer->vcpu);
+    uint64_t moved = progress_moved(t);
+
     timer->last.happened = true;
     timer->last.late = late;
     timer->last.at = at;
     timer->last.vcpu = timer->vcpu;
-    timer->last.executed = progress_executed(t, timer->vcpu);
-    timer->last.moved = progress_moved(t);
+    timer->last.executed = executed;
+    timer->last.moved = moved;
     timer->last.losses = t->losses;
-    close_gate(t, timer->vcpu, timer->progress);
+    close_gate(t, timer->vcpu, timer->progress, executed, moved);
+}
+
+__attribute__((cold)) void progress_leap(struct vtime *t)
+{
+    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
+        close_gate(t, cpu, t->policy.progress, progress_executed(t, cpu), progress_moved(t));
+    }
     t->gate_known = false;
 }
 
-void progress_leap(struct vtime *t)
+void progress_instant(struct vtime *t)
 {
-    for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
-        close_gate(t, cpu, t->policy.progress);
+    if (!t->gate_known) {
+        progress_changed(t);
     }
-    t->gate_known = false;
 }
 
 static unsigned int lowest(unsigned int bits)
@@ -170,20 +195,26 @@ static bool lateness_matters(const struct vtime *t, const struct vtimer *timer)
     return timer->last.late || timer->last.losses != t->losses || vt_moment_ceil(&t->rt_n) > nrt_n;
 }
 
-static rt_t taken_gate(const struct vtime *t, const struct vtimer *timer)
+static __attribute__((noinline)) rt_t taken_gate_of_late(const struct vtime *t, const struct vtimer *timer)
 {
     const struct vt_schedule *s = &timer->schedule;
-    uint64_t most = s->period_num != 0 ? s->period_num / s->period_den : timer->progress;
+    uint64_t most;
 
-    if (!timer->last.happened || timer->ops->outstanding == NULL || !lateness_matters(t, timer) ||
-        !timer->ops->outstanding(timer->self)) {
+    if (timer->ops->outstanding == NULL || !timer->ops->outstanding(timer->self)) {
         return 0;
     }
+    most = s->period_num != 0 ? s->period_num / s->period_den : timer->progress;
     return progress_reaches(t, timer->last.vcpu, vt_add(timer->last.executed, most),
                             vt_add(timer->last.moved, t->policy.round));
 }
 
-rt_t progress_taken_gate(const struct vtime *t)
+static inline rt_t taken_gate(const struct vtime *t, const struct vtimer *timer)
+{
+    return timer->last.happened && lateness_matters(t, timer) ? taken_gate_of_late(t, timer) : 0;
+}
+
+/* Not part of progress_taken_gate: mostly the head is alone at its instant. */
+static __attribute__((noinline)) rt_t taken_gate_of_all(const struct vtime *t)
 {
     rt_t gate = 0;
 
@@ -194,4 +225,9 @@ rt_t progress_taken_gate(const struct vtime *t)
         gate = open > gate ? open : gate;
     }
     return gate;
+}
+
+rt_t progress_taken_gate(const struct vtime *t)
+{
+    return heap_alone(&t->queue.heap) ? taken_gate(t, t->queue.head) : taken_gate_of_all(t);
 }

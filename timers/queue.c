@@ -103,7 +103,7 @@ bool queue_in_instant(const struct vt_queue *q, const struct vtimer *timer)
     return timer->instant == q->instants;
 }
 
-const struct vtimer *queue_next_equal(const struct vt_queue *q, const struct vtimer *timer)
+const struct vtimer *queue_walk_equal(const struct vt_queue *q, const struct vtimer *timer)
 {
     return timer_of(heap_walk(&timer->entry, q->head->at));
 }

@@ -37,8 +37,14 @@ void queue_requeue(struct vt_queue *q, struct vtimer *timer);
 /* True if the timer was delivered in the present (or else the last) instant. */
 bool queue_in_instant(const struct vt_queue *q, const struct vtimer *timer);
 
-/* Walks the entries of the head's AT, in no useful order: start at the head. NULL at the end. */
-const struct vtimer *queue_next_equal(const struct vt_queue *q, const struct vtimer *timer);
+/* Walks the entries of the head's AT, in no useful order: start at the head. NULL at the end. Mostly the head
+ * is the only one, and nothing below it is at its AT. */
+const struct vtimer *queue_walk_equal(const struct vt_queue *q, const struct vtimer *timer);
+
+static inline const struct vtimer *queue_next_equal(const struct vt_queue *q, const struct vtimer *timer)
+{
+    return timer == q->head && heap_alone(&q->heap) ? NULL : queue_walk_equal(q, timer);
+}
 
 /* The entry that comes after `before` in the whole queue's order (NULL: the first); NULL at the end. For who
  * shows it: looks at all of them each time. */

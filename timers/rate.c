@@ -68,8 +68,7 @@ bool vtime_policy_valid(const struct vtime_policy *p)
     ensures is_ratio(\result) && \result.num * p->maxrate.den <= p->maxrate.num * \result.den; */
 static struct vt_ratio adaptive_rate(const struct vtime_policy *p, int64_t lag)
 {
-    uint64_t behind = lag > 0 ? (uint64_t)lag : 0;
-    uint64_t steps = vt_mul_div(behind, RATE_STEPS, p->tau);
+    uint64_t steps = lag > 0 ? vt_mul_div((uint64_t)lag, RATE_STEPS, p->tau) : 0;
     uint64_t num;
 
     if (steps >= AT_LIMIT - RATE_STEPS - 1) {

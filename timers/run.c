@@ -17,8 +17,11 @@ static void count(struct vtime *t, enum vt_cpu_state state, int by)
 
 static void observe_move(const struct vtime *t)
 {
+    bool stands =
+        t->policy.gap == VT_GAP_SMOOTH && !t->policy.naive; /* at AT_L: just lost, or not yet gone on */
+
     if (t->observer != NULL && t->observer->move != NULL) {
-        t->observer->move(t->observer_ctx, vt_rt(t), vtime_peek(t), t->moving);
+        t->observer->move(t->observer_ctx, vt_rt(t), stands ? t->at_l : vtime_peek(t), t->moving);
     }
 }
 

@@ -164,7 +164,7 @@ struct vtime {
     rt_t rt_l;
 
     enum vt_mode mode;
-    struct vt_ratio c;         /* the rate that went with the decision */
+    struct vt_ratio c;         /* the rate that went with the last decision that took one */
     struct vt_moment rt_n;     /* RT_N of the head, without the gates; meaningless while the queue is empty */
     rt_t floor;                /* nothing happens before this: the last decision, or resumption */
     struct vt_scaling scaling; /* the processor's: vtime_set_scaling() */
@@ -292,6 +292,14 @@ void vtime_set_scaling(struct vtime *t, struct vt_scaling scaling);
  * deadline. Computed only after a call that may have changed them, and until the deadline an advance then
  * costs next to nothing. Valid until the next call of this interface. */
 const struct vt_outlook *vtime_outlook(struct vtime *t);
+
+/* True if what vtime_outlook() has just said is the moment at which minimum progress will have been made
+ * ([0111]). It is counted from the delivery: whoever takes the guest there afterwards adds the time that this
+ * takes, for the guest has not executed meanwhile. */
+static inline bool vtime_is_progress(const struct vtime *t)
+{
+    return t->gates != 0 && t->gate_known && t->gate == t->outlook.deadline;
+}
 
 /* The mode that a read at the latched RT_C happens under (never VT_LEAP). */
 enum vt_mode vtime_mode(const struct vtime *t);
