@@ -115,32 +115,40 @@ uint64_t apic_bus_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned 
     return lapic_read(self, (uint32_t)offset) >> ((offset & 3) * 8);
 }
 
+static __attribute__((noinline)) void broadcast(struct vcpu *vcpu, uint8_t vector)
+{
+    vcpu->quiet = false;
+    ioapic_eoi(&vcpu->vm->platform.ioapic, vector);
+}
+
 /* Most of what guests write. With nothing else requested it leaves the run loop nothing to look at. */
 static void end_of_interrupt(struct lapic *l, struct vcpu *vcpu)
 {
-    struct platform *p = &vcpu->vm->platform;
-    uint8_t vector;
+    int vector;
 
-    if (l->irr.used || p->intr)
+    if (l->irr.used || vcpu->vm->platform.intr)
         vcpu->quiet = false;
-    if (lapic_eoi(l, &vector)) {
-        vcpu->quiet = false;
-        ioapic_eoi(&p->ioapic, vector);
-    }
+    vector = lapic_eoi(l);
+    if (vector >= 0)
+        broadcast(vcpu, (uint8_t)vector);
+}
+
+/* Not part of apic_bus_write, whose registers would have to be saved for it at each EOI. */
+static __attribute__((noinline)) void write_register(struct lapic *l, struct vcpu *vcpu, uint32_t offset,
+                                                     uint32_t value)
+{
+    struct lapic_effect effect = lapic_write(l, offset, value);
+    vcpu->quiet = false;
+    if (lapic_changes_wires(offset))
+        vcpu->vm->platform.wires_changed = true;
+    if (effect.ipi)
+        apic_bus_send(vcpu->vm, vcpu, &effect.message);
 }
 
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
-    if ((offset & 0xf) != 0 || size < 4)
-        return;
-    if (offset == LAPIC_EOI) {
+    if (offset == LAPIC_EOI && size >= 4)
         end_of_interrupt(self, vcpu);
-        return;
-    }
-    struct lapic_effect effect = lapic_write(self, (uint32_t)offset, (uint32_t)value);
-    vcpu->quiet = false;
-    if (lapic_changes_wires((uint32_t)offset))
-        vcpu->vm->platform.wires_changed = true;
-    if (effect.ipi)
-        apic_bus_send(vcpu->vm, vcpu, &effect.message);
+    else if ((offset & 0xf) == 0 && size >= 4)
+        write_register(self, vcpu, (uint32_t)offset, (uint32_t)value);
 }

@@ -37,8 +37,6 @@ void bus_claim_ports(struct bus *bus, const struct bus_range *range)
 void bus_claim_mmio(struct bus *bus, const struct bus_range *range)
 {
     claim(bus->mmio, &bus->nmmio, BUS_MAX_MMIO, range);
-    if (range->only)
-        range->only->own_mmio = &bus->mmio[bus->nmmio - 1];
 }
 
 void bus_move_mmio(struct bus *bus, void *self, uint64_t base, bool enabled)
@@ -185,27 +183,12 @@ void bus_port_write(struct bus *bus, struct vcpu *vcpu, uint16_t port, unsigned 
         write_pieces(bus, SPACE_PORTS, vcpu, port, size, value);
 }
 
-/* The page of this vCPU's own local APIC, which is what guests access most. */
-static inline const struct bus_range *find_own(const struct vcpu *vcpu, uint64_t gpa, unsigned int size)
-{
-    const struct bus_range *r = vcpu->own_mmio;
-
-    return r && size == 4 && gpa % 4 == 0 && gpa - r->base < r->length && !r->off ? r : NULL;
-}
-
 uint64_t bus_mmio_read(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size)
 {
-    const struct bus_range *r = find_own(vcpu, gpa, size);
-
-    return r ? range_read(r, vcpu, gpa, size) : read_pieces(bus, SPACE_MMIO, vcpu, gpa, size);
+    return read_pieces(bus, SPACE_MMIO, vcpu, gpa, size);
 }
 
 void bus_mmio_write(struct bus *bus, struct vcpu *vcpu, uint64_t gpa, unsigned int size, uint64_t value)
 {
-    const struct bus_range *r = find_own(vcpu, gpa, size);
-
-    if (r)
-        range_write(r, vcpu, gpa, size, value);
-    else
-        write_pieces(bus, SPACE_MMIO, vcpu, gpa, size, value);
+    write_pieces(bus, SPACE_MMIO, vcpu, gpa, size, value);
 }

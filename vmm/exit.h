@@ -68,10 +68,15 @@ struct exit_record {
         } io;
         struct {
             uint64_t gpa;
-            bool write;
-            bool fetch;
-            bool in_walk;       /* the access was the processor's own, to a guest paging structure */
-            uint16_t code_attr; /* CS's attributes in the vendor's form, to be compared only */
+            union {
+                struct {
+                    bool write;
+                    bool fetch;
+                    bool in_walk;       /* the access was the processor's own, to a guest paging structure */
+                    uint16_t code_attr; /* CS's attributes in the vendor's form, to be compared only */
+                };
+                uint64_t access; /* all of these, to be compared; a backend zeroes it first */
+            };
         } mmio;
         struct {
             uint32_t index;

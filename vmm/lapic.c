@@ -2,6 +2,7 @@
  */
 #include "vmm/lapic.h"
 
+#include "vmm/host.h"
 #include "vmm/lapic_regs.h"
 #include "vmm/string.h"
 
@@ -10,22 +11,30 @@
 #define BROADCAST    0xffu
 #define FIRST_VECTOR 16u /* 0..15 are illegal for interrupts (10.5.2) */
 
-static bool test_bit(const struct lapic_vectors *set, uint8_t n)
+static bool test_bit(const struct lapic_vectors *set, unsigned int n)
 {
     return (set->word[n / 32] >> (n % 32)) & 1;
 }
 
-static void set_bit(struct lapic_vectors *set, uint8_t n)
+static void set_bit(struct lapic_vectors *set, unsigned int n)
 {
     set->word[n / 32] |= 1u << (n % 32);
     set->used |= 1u << (n / 32);
 }
 
-static void clear_bit(struct lapic_vectors *set, uint8_t n)
+static void clear_bit(struct lapic_vectors *set, unsigned int n)
 {
-    set->word[n / 32] &= ~(1u << (n % 32));
-    if (!set->word[n / 32])
-        set->used &= ~(1u << (n / 32));
+    unsigned int i = n / 32;
+    uint32_t rest = set->word[i] & ~(1u << (n % 32));
+    set->word[i] = rest;
+    if (!rest)
+        set->used &= ~(1u << i);
+}
+
+/* The number of the highest bit that is set; there is one. */
+static unsigned int top_bit(uint32_t bits)
+{
+    return 31u ^ (unsigned int)__builtin_clz(bits);
 }
 
 /* The highest vector of a set, -1 if it is empty. */
@@ -33,8 +42,19 @@ static int highest(const struct lapic_vectors *set)
 {
     if (!set->used)
         return -1;
-    int i = 31 - __builtin_clz(set->used);
-    return i * 32 + 31 - __builtin_clz(set->word[i]);
+    unsigned int i = top_bit(set->used);
+    return (int)(i * 32 | top_bit(set->word[i]));
+}
+
+/* The highest vector of a set that is not empty; it is taken out. */
+static unsigned int take_highest(struct lapic_vectors *set)
+{
+    unsigned int i = top_bit(set->used);
+    unsigned int n = top_bit(set->word[i]);
+    set->word[i] ^= 1u << n;
+    if (!set->word[i])
+        set->used ^= 1u << i;
+    return i * 32 | n;
 }
 
 static bool timer_fire(void *ctx, uint8_t vector)
@@ -164,7 +184,7 @@ enum apic_result lapic_accept(struct lapic *l, uint8_t vector, bool level)
     }
     if (level)
         set_bit(&l->tmr, vector);
-    else
+    else if (l->tmr.used)
         clear_bit(&l->tmr, vector);
     if (test_bit(&l->irr, vector))
         return APIC_MERGED;
@@ -181,21 +201,18 @@ bool lapic_waiting(const struct lapic *l, uint8_t vector)
 
 int lapic_pending(const struct lapic *l)
 {
-    int vector = highest(&l->irr);
-    if (vector < 0 || !lapic_hw_enabled(l))
+    if (!l->irr.used || !lapic_hw_enabled(l))
         return -1;
+    int vector = highest(&l->irr);
     return ((unsigned int)vector & CLASS) > (lapic_ppr(l) & CLASS) ? vector : -1;
 }
 
 uint8_t lapic_ack(struct lapic *l)
 {
-    int pending = lapic_pending(l);
-    if (pending < 0)
-        return (uint8_t)l->svr; /* 10.9: no ISR bit */
-    uint8_t vector = (uint8_t)pending;
-    clear_bit(&l->irr, vector);
+    ASSERT(lapic_pending(l) >= 0);
+    unsigned int vector = take_highest(&l->irr);
     set_bit(&l->isr, vector);
-    return vector;
+    return (uint8_t)vector;
 }
 
 bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical)
@@ -256,19 +273,21 @@ bool lapic_extint_open(const struct lapic *l)
     return !(lvt & LVT_MASKED) && lapic_lvt_mode(lvt) == APIC_EXTINT;
 }
 
-/* 10.8.5. A level-triggered one is broadcast to the IOAPIC; LINT0 may ask at once again. */
-bool lapic_eoi(struct lapic *l, uint8_t *vector)
+/* A level-triggered one is broadcast to the IOAPIC; LINT0 may ask at once again. */
+static __attribute__((noinline)) int end_of_level(struct lapic *l, unsigned int vector)
 {
-    int served = highest(&l->isr);
-    if (served < 0)
-        return false;
-    *vector = (uint8_t)served;
-    clear_bit(&l->isr, *vector);
-    if (!test_bit(&l->tmr, *vector))
-        return false;
-    if ((l->lvt[LVT_LINT0] & LVT_REMOTE_IRR) && (uint8_t)l->lvt[LVT_LINT0] == *vector) {
+    if ((l->lvt[LVT_LINT0] & LVT_REMOTE_IRR) && (uint8_t)l->lvt[LVT_LINT0] == vector) {
         l->lvt[LVT_LINT0] &= ~LVT_REMOTE_IRR;
         lapic_look_at_lint0(l);
     }
-    return true;
+    return (int)vector;
+}
+
+/* 10.8.5 */
+int lapic_eoi(struct lapic *l)
+{
+    if (!l->isr.used)
+        return -1;
+    unsigned int vector = take_highest(&l->isr);
+    return test_bit(&l->tmr, vector) ? end_of_level(l, vector) : -1;
 }

@@ -117,8 +117,6 @@ bool lapic_changes_wires(uint32_t offset);
 
 /* What a register write asks of others. */
 struct lapic_effect {
-    bool eoi; /* broadcast an EOI of eoi_vector to the IOAPIC */
-    uint8_t eoi_vector;
     bool ipi; /* send `message` */
     struct apic_message message;
 };
@@ -136,6 +134,7 @@ void lapic_init_reset(struct lapic *l);
 /* Registers; offset is that within the page. Only aligned 32-bit accesses have a meaning (10.4.1): the bus
  * glue (vmm/apic_bus.c) sees to it. */
 uint32_t lapic_read(struct lapic *l, uint32_t offset);
+/* The EOI register is written by lapic_eoi() (vmm/lapic_regs.h). */
 struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value);
 
 /* IA32_APIC_BASE: false if the write must give #GP (reserved bits, x2APIC). A global disable and re-enable
@@ -146,6 +145,12 @@ bool lapic_write_base(struct lapic *l, uint64_t value);
 /* CR8 is TPR bits 7:4 (SDM vol. 3, 10.8.6.1). */
 uint8_t lapic_cr8(const struct lapic *l);
 void lapic_set_cr8(struct lapic *l, uint8_t value);
+
+/* Is this guest-physical address in its register page, and is the page there? */
+static inline bool lapic_answers(const struct lapic *l, uint64_t gpa)
+{
+    return ((l->apic_base ^ (gpa | APIC_BASE_ENABLE)) & (APIC_BASE_ADDR | APIC_BASE_ENABLE)) == 0;
+}
 
 /* Enabled globally (IA32_APIC_BASE). */
 bool lapic_hw_enabled(const struct lapic *l);
@@ -159,8 +164,8 @@ bool lapic_waiting(const struct lapic *l, uint8_t vector);
 
 /* The highest vector that may be taken now (IRR above PPR), or -1. Peeks. */
 int lapic_pending(const struct lapic *l);
-/* Moves it from IRR to ISR and returns it; the spurious vector if there is none (a TPR write has come
- * between). */
+/* Moves it from IRR to ISR and returns it. There must be one, so nobody ever sees the spurious vector (10.9):
+ * the run loop acknowledges what it has just found, and nothing comes between. */
 uint8_t lapic_ack(struct lapic *l);
 
 /* Is this APIC a target of the message's destination field? (10.6.2) */

@@ -162,10 +162,6 @@ struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value
 {
     struct lapic_effect effect = {0};
     uint32_t reg = offset & ~0xfu;
-    if (reg == LAPIC_EOI) { /* first: what is written most */
-        effect.eoi = lapic_eoi(l, &effect.eoi_vector);
-        return effect;
-    }
     unsigned int lvt = lvt_at(reg);
     if (lvt < LVTS) {
         write_lvt(l, lvt, value);
@@ -201,7 +197,8 @@ struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value
     case LAPIC_TIMER_DCR:
         lapic_timer_set_divide(&l->timer, value & DIVIDE_WRITABLE);
         break;
-    case LAPIC_ID: /* read-only from here on */
+    case LAPIC_EOI: /* lapic_eoi() */
+    case LAPIC_ID:  /* read-only from here on */
     case LAPIC_VER:
     case LAPIC_APR:
     case LAPIC_PPR:

@@ -17,8 +17,9 @@ static inline uint8_t lapic_lvt_mode(uint32_t lvt)
 uint8_t lapic_apr(const struct lapic *l);
 /* Sets an ESR bit and sends the error interrupt. */
 void lapic_error(struct lapic *l, uint32_t error);
-/* Ends the interrupt in service; true if its vector must be broadcast to the IOAPIC. */
-bool lapic_eoi(struct lapic *l, uint8_t *vector);
+/* A write of the EOI register: ends the interrupt in service. The vector that must be broadcast to the
+ * IOAPIC, or -1. */
+int lapic_eoi(struct lapic *l);
 /* A level-triggered LINT0 that is high asks again: its entry has changed. */
 void lapic_look_at_lint0(struct lapic *l);
 

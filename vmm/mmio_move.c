@@ -1,5 +1,6 @@
 #include "vmm/mmio_move.h"
 
+#include "vmm/apic_bus.h"
 #include "vmm/bus.h"
 #include "vmm/exit.h"
 #include "vmm/insn.h"
@@ -23,11 +24,9 @@ static uint64_t eight_bytes(const uint8_t *code)
 
 static bool holds(const struct mmio_move *m, const struct vcpu *vcpu, const struct exit_record *exit)
 {
-    if (exit->u.mmio.fetch || exit->u.mmio.in_walk)
-        return false;
-    return m->rip == vcpu->regs.rip && m->cr3 == exit->cr3 && m->code && m->write == exit->u.mmio.write &&
-           m->code_attr == exit->u.mmio.code_attr && (eight_bytes(m->code) & m->mask[0]) == m->bytes[0] &&
-           (eight_bytes(m->code + 8) & m->mask[1]) == m->bytes[1];
+    return m->rip == vcpu->regs.rip && m->cr3 == exit->cr3 && m->access == exit->u.mmio.access && m->code &&
+           (eight_bytes(m->code) & m->mask[0]) == m->bytes[0] &&
+           (m->length <= 8 || (eight_bytes(m->code + 8) & m->mask[1]) == m->bytes[1]);
 }
 
 /* The processor has checked segment, page and rights before it found that no memory is there (SDM vol. 3,
@@ -40,18 +39,25 @@ const struct mmio_move *mmio_move_find(struct vcpu *vcpu, const struct exit_reco
     return holds(m, vcpu, exit) && exit->u.mmio.gpa % 4 == 0 ? m : NULL;
 }
 
-/* RIP moves before a write, as no device looks at it: nothing has to be kept across the call. */
+/* A local APIC takes its processor's accesses before they reach the bus, and is what guests access most. RIP
+ * moves before a write, as no device looks at it: nothing has to be kept across the call. */
 void mmio_move(struct vcpu *vcpu, const struct exit_record *exit, const struct mmio_move *m)
 {
     uint64_t gpa = exit->u.mmio.gpa;
-    struct bus *bus = &vcpu->vm->bus;
     uint64_t *gpr = vcpu->regs.gpr;
+    bool own = lapic_answers(&vcpu->lapic, gpa);
 
     if (m->write) {
+        uint32_t value = m->immediate ? m->imm : (uint32_t)gpr[m->gpr];
+
         vcpu_skip(vcpu, m->length);
-        bus_mmio_write(bus, vcpu, gpa, 4, m->immediate ? m->imm : (uint32_t)gpr[m->gpr]);
+        if (own)
+            apic_bus_write(&vcpu->lapic, vcpu, gpa % LAPIC_LENGTH, 4, value);
+        else
+            bus_mmio_write(&vcpu->vm->bus, vcpu, gpa, 4, value);
     } else {
-        gpr[m->gpr] = bus_mmio_read(bus, vcpu, gpa, 4);
+        gpr[m->gpr] = own ? apic_bus_read(&vcpu->lapic, vcpu, gpa % LAPIC_LENGTH, 4)
+                          : bus_mmio_read(&vcpu->vm->bus, vcpu, gpa, 4);
         vcpu_skip(vcpu, m->length);
     }
 }
@@ -65,7 +71,7 @@ void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const
 
     m->code = NULL;
     if (insn->op != OP_MOV || insn->size != 4 || (!immediate && other.kind != OPERAND_REG) ||
-        write != exit->u.mmio.write)
+        write != exit->u.mmio.write || exit->u.mmio.fetch || exit->u.mmio.in_walk)
         return;
     m->code = insn_code(vcpu, sizeof(m->bytes));
     if (!m->code)
@@ -77,7 +83,7 @@ void mmio_move_remember(struct vcpu *vcpu, const struct exit_record *exit, const
         m->mask[i] = n >= 8 ? UINT64_MAX : (1ull << 8 * n) - 1;
         m->bytes[i] = eight_bytes(m->code + 8 * i) & m->mask[i];
     }
-    m->code_attr = exit->u.mmio.code_attr;
+    m->access = exit->u.mmio.access;
     m->length = insn->length;
     m->write = write;
     m->immediate = immediate;

@@ -19,7 +19,7 @@ struct mmio_move {
     const uint8_t *code; /* in the guest's RAM, sixteen bytes at least; NULL: no entry */
     uint64_t bytes[2];   /* the first sixteen, those that count: */
     uint64_t mask[2];
-    uint16_t code_attr; /* of CS: the same bytes are another instruction in another mode */
+    uint64_t access; /* of the exit, CS with it: the same bytes are another instruction in another mode */
     uint8_t length;
     bool write;
     bool immediate; /* what is written: imm, or gpr */

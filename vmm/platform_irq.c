@@ -162,15 +162,23 @@ struct vt_line platform_line(struct vm *vm, unsigned int irq)
     return (struct vt_line){.ops = &line_ops, .ctx = vm, .line = irq};
 }
 
-int platform_pending(struct vcpu *vcpu, bool *from_pic)
+/* Not part of platform_pending, whose registers would have to be saved for it at each turn. */
+static __attribute__((noinline)) int pending_with_intr(struct vcpu *vcpu, bool *from_pic)
 {
     int vector = lapic_pending(&vcpu->lapic);
-    *from_pic = false;
-    if (vector >= 0 || !vcpu->vm->platform.intr || !extint_open(vcpu))
+    if (vector >= 0 || !extint_open(vcpu))
         return vector;
     vector = pic_pending(&vcpu->vm->platform.pic);
     *from_pic = vector >= 0;
     return vector;
+}
+
+int platform_pending(struct vcpu *vcpu, bool *from_pic)
+{
+    *from_pic = false;
+    if (vcpu->vm->platform.intr)
+        return pending_with_intr(vcpu, from_pic);
+    return lapic_pending(&vcpu->lapic);
 }
 
 uint8_t platform_acknowledge(struct vcpu *vcpu, bool from_pic)

@@ -19,7 +19,6 @@
 #include "timers/tsc.h"
 
 struct vm;
-struct bus_range;
 
 /* General registers in the order of their encoding. Loaded and saved at every entry and exit; the layout is
  * known to the backends' entry code (offsets checked there at compile time). */
@@ -94,7 +93,6 @@ struct vcpu {
     uint32_t who;               /* trace_who() of it */
     struct cpuid_answer cpuid[CPUID_ANSWERS];
     struct exit_insn exit_insns[EXIT_INSN_CACHE]; /* lengths met lately (vmm/exit_insn.c) */
-    const struct bus_range *own_mmio;             /* of the VM's bus: this vCPU's alone (vmm/bus.c) */
     struct mmio_move mmio_moves[MMIO_MOVES];      /* (vmm/mmio_move.c) */
 };
 

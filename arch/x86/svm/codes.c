@@ -67,10 +67,13 @@ static void decode_npf(struct exit_record *exit, const struct vmcb *vmcb, const 
     (void)regs;
     (void)assists;
     exit->u.mmio.gpa = vmcb->exit_info2;
+    exit->u.mmio.access = 0;
     exit->u.mmio.write = (info & NPF_WRITE) != 0;
-    exit->u.mmio.fetch = (info & NPF_FETCH) != 0;
-    exit->u.mmio.in_walk = (info & NPF_IN_WALK) != 0;
     exit->u.mmio.code_attr = vmcb->cs.attr;
+    if (info & (NPF_FETCH | NPF_IN_WALK)) {
+        exit->u.mmio.fetch = (info & NPF_FETCH) != 0;
+        exit->u.mmio.in_walk = (info & NPF_IN_WALK) != 0;
+    }
 }
 
 #define CR_ACCESS(NAME)                                                                                      \

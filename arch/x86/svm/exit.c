@@ -43,8 +43,6 @@ static void exception_exit(struct svm_vcpu *v, struct exit_record *exit)
 
 static void special_exit(struct svm_vcpu *v, const struct svm_code *c, struct exit_record *exit)
 {
-    if (c->flags & X_HOST_WINDOW)
-        interrupt_window();
     if (c->flags & X_EXCEPTION)
         exception_exit(v, exit);
     if (c->flags & X_IRQ_WINDOW)
@@ -85,7 +83,9 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
         exit->kind = EXIT_UNEXPECTED;
         exit->raw_name = "nested page fault while delivering an event";
     }
-    if (c->flags & (X_HOST_WINDOW | X_EXCEPTION | X_IRQ_WINDOW | X_IRET))
+    if (c->flags & X_HOST_WINDOW)
+        interrupt_window();
+    if (c->flags & (X_EXCEPTION | X_IRQ_WINDOW | X_IRET))
         special_exit(v, c, exit);
 }
 
@@ -100,7 +100,7 @@ static inline bool undisturbed(struct svm_vcpu *v, const struct vmcb *vmcb)
 }
 
 /* First what the VMCB shows of each exit; then the shortest way for what is most frequent: an instruction's
- * exit, and no event under way. */
+ * exit or a host's interrupt, and no event under way. */
 void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
 {
     struct vmcb *vmcb = v->vmcb;
@@ -108,10 +108,13 @@ void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
     const struct svm_code *c = code < SVM_CODES ? &svm_codes[code] : &svm_code_npf;
     vmcb->clean = svm_caps.clean;
     v->vcpu->shadow = vmcb->int_state & INTERRUPT_SHADOW;
-    if ((code >= SVM_CODES && code != CODE_NPF) || !(c->flags & X_PLAIN) || !undisturbed(v, vmcb)) {
+    if ((code >= SVM_CODES && code != CODE_NPF) || !(c->flags & (X_PLAIN | X_HOST_WINDOW)) ||
+        !undisturbed(v, vmcb)) {
         any_exit(v, exit);
         return;
     }
+    if (c->flags & X_HOST_WINDOW)
+        interrupt_window();
     fill(vmcb, c, exit);
     if (c->decode)
         c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);

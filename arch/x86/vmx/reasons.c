@@ -63,6 +63,7 @@ static void decode_ept_violation(struct exit_record *exit, uint64_t gpa, const s
     (void)regs;
     const uint64_t q = exit->raw_qualification;
     exit->u.mmio.gpa = gpa;
+    exit->u.mmio.access = 0;
     exit->u.mmio.write = (q & EPT_Q_WRITE) != 0;
     exit->u.mmio.fetch = (q & EPT_Q_FETCH) != 0;
     exit->u.mmio.in_walk = (q & (EPT_Q_LINEAR | EPT_Q_TRANSLATION)) != (EPT_Q_LINEAR | EPT_Q_TRANSLATION);

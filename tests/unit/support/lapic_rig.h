@@ -6,6 +6,7 @@
 #include "tests/unit/support/timer_rig.h"
 #include "timers/tsc.h"
 #include "vmm/lapic.h"
+#include "vmm/lapic_regs.h"
 
 #define HZ       1000000000u
 #define BUS_TICK (HZ / lapic_timer_hz(HZ)) /* AT in a count of the timer, undivided */
@@ -57,9 +58,10 @@ static inline int take(void)
     return vector;
 }
 
-static inline struct lapic_effect eoi(void)
+/* The vector that is broadcast, or -1. */
+static inline int eoi(void)
 {
-    return out(LAPIC_EOI, 0);
+    return lapic_eoi(&b.l);
 }
 
 #endif
