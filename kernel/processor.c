@@ -17,7 +17,8 @@
 #include "vmm/run.h"
 #include "vmm/trace.h"
 
-#define NS_PER_SECOND 1000000000u
+#define NS_PER_SECOND    1000000000u
+#define LOOKS_PER_SECOND 100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
 
 struct processor {
     struct sched sched;
@@ -146,7 +147,8 @@ static void poll_held(struct processor *p, rt_t now)
     }
 }
 
-/* The console needs a look now and then, not at each of a thousand wake-ups a second. */
+/* The console needs a look now and then, not at each of a thousand switches or wake-ups a second. Input, and
+ * a line that waits too long, bring one at once. */
 static void look_at_console(struct processor *p, rt_t now)
 {
     rt_t lines, watch;
@@ -159,7 +161,7 @@ static void look_at_console(struct processor *p, rt_t now)
     lines = console_deadline();
     watch = monitor_deadline();
     coordinator_set(&p->deadlines, &p->console, lines < watch ? lines : watch);
-    p->next_look = now + host_hz() / 1000;
+    p->next_look = now + host_hz() / LOOKS_PER_SECOND;
 }
 
 /* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock. */

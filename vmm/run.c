@@ -67,13 +67,20 @@ static void acknowledge(struct vcpu *vcpu, bool from_pic, uint64_t now)
     trace_put(&vcpu->trace->events, vcpu->who, TRACE_ACK, now, from_pic, 0, vector);
 }
 
-static enum inject_result inject(struct vcpu *vcpu, int vector, uint64_t now)
+static inline enum inject_result inject(struct vcpu *vcpu, int vector, uint64_t now)
 {
     enum inject_result result = hv->inject_irq(vcpu, (uint8_t)vector);
 
     if (vcpu->watched & WATCH_RECORD)
         trace_put(&vcpu->trace->exits, vcpu->who, TRACE_INJECT, now, result, 0, (uint32_t)vector);
     return result;
+}
+
+/* One that waits behind another: this asks for a window. It cannot be taken before the first. */
+static __attribute__((noinline)) void offer_second(struct vcpu *vcpu, int vector, uint64_t now)
+{
+    (void)inject(vcpu, vector, now);
+    vcpu->irq_window = true;
 }
 
 /* Interrupts are collected once, here; the controllers decide anew each time. Acknowledging comes before the
@@ -83,14 +90,17 @@ static void offer(struct vcpu *vcpu, uint64_t now)
     bool from_pic;
     int vector = platform_pending(vcpu, &from_pic);
 
-    if (vector >= 0 && inject(vcpu, vector, now) == INJECT_TAKEN) {
-        acknowledge(vcpu, from_pic, now);
-        /* A second one waits behind it: this asks for a window. It cannot be taken before the first. */
-        vector = platform_pending(vcpu, &from_pic);
-        if (vector >= 0)
-            (void)inject(vcpu, vector, now);
+    vcpu->irq_window = false;
+    if (vector < 0)
+        return;
+    if (inject(vcpu, vector, now) == INJECT_WINDOW) {
+        vcpu->irq_window = true;
+        return;
     }
-    vcpu->irq_window = vector >= 0;
+    acknowledge(vcpu, from_pic, now);
+    vector = platform_pending(vcpu, &from_pic);
+    if (vector >= 0)
+        offer_second(vcpu, vector, now);
 }
 
 static void collect(struct vcpu *vcpu, uint64_t now)
@@ -188,6 +198,14 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
     return now;
 }
 
+/* Minimum progress is the guest's own: the rest of this turn, after `now`, does not count. Without that a
+ * guest whose M is shorter than a turn would be taken out for its next event before its first instruction,
+ * again and again. */
+static uint64_t with_progress(const struct vm *vm, uint64_t now, uint64_t deadline)
+{
+    return deadline > now && vtime_is_progress(&vm->time) ? deadline + (host_now() - now) : deadline;
+}
+
 static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
@@ -200,7 +218,7 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
             return stop;
         collect(vcpu, now);
         const struct vt_outlook *outlook = vtime_outlook(&vm->time);
-        uint64_t next = outlook->deadline;
+        uint64_t next = with_progress(vm, now, outlook->deadline);
         uint64_t earliest = host_deadline(vm, next);
         if (next <= now) { /* due already: the exit's own doing, or more than one advance delivers */
             now = host_now();

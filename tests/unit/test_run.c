@@ -221,6 +221,40 @@ static void taken_at_once_is_acknowledged_at_once(void **state)
     assert_false(vcpu->irq_window);
 }
 
+static unsigned int executed_nothing;
+
+/* A guest that takes its tick, ends it, and executes until its deadline; none is left if that is past. */
+static void short_of_time(struct vcpu *v, uint64_t deadline, struct exit_record *exit)
+{
+    (void)v;
+    *exit = (struct exit_record){.kind = EXIT_DEADLINE};
+    out(0x20, 0x20);
+    executed_nothing += fake_host.now >= deadline;
+    if (fake_host.now < deadline)
+        fake_host.now = deadline;
+}
+
+/* [0111]: what the host takes is not the guest's progress. Each of its turns lasts twice M here, and the VM
+ * has a backlog of ticks. */
+static void the_hosts_own_turn_is_no_progress(void **state)
+{
+    (void)state;
+    run_with_pit(5 * MS, RUN_PREEMPTED);
+    vcpu_put(vcpu);
+    fake_host.now += 400 * MS;
+    vtime_latch(&vm->time, fake_host.now);
+    struct vtime_policy p = vm->time.policy;
+    p.progress = MS / 100;
+    p.maxrate = (struct vt_ratio){1000000, 1};
+    p.tau = 1;
+    vtime_set_policy(&vm->time, &p);
+    fake->inject_takes = 2 * p.progress;
+    fake->on_run = short_of_time;
+    assert_int_equal(vcpu_run(vcpu, fake_host.now + 100 * MS), RUN_PREEMPTED);
+    assert_true(fake->nirqs >= 40); /* the ticks of 400 ms */
+    assert_int_equal(executed_nothing, 0);
+}
+
 /* IF clear: a window is asked for; when the guest opens it the interrupt goes in, and the window is taken
  * back. */
 static void a_window_while_interrupts_are_off(void **state)
@@ -449,6 +483,7 @@ int main(void)
         TEST(rdtsc_runs_free_at_a_slope),
         TEST(ticks_are_injected_when_due),
         TEST(taken_at_once_is_acknowledged_at_once),
+        TEST(the_hosts_own_turn_is_no_progress),
         TEST(a_window_while_interrupts_are_off),
         TEST(a_second_one_waits_behind_the_first),
         TEST(halted_until_the_next_tick),

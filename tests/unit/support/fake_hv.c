@@ -184,6 +184,7 @@ static bool fake_irq_ready(struct vcpu *vcpu)
 static enum inject_result fake_inject_irq(struct vcpu *vcpu, uint8_t vector)
 {
     struct fake_vcpu *f = fake_vcpu(vcpu);
+    fake_host.now += f->inject_takes;
     if (!fake_irq_ready(vcpu) || f->irq_answer == INJECT_WINDOW) {
         f->window = true;
         return INJECT_WINDOW;
