@@ -165,7 +165,7 @@ static void note_overshoot(struct vcpu *vcpu, uint64_t now)
 }
 
 /* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */
-static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
+static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t due, uint64_t *now)
 {
     struct exit_record exit;
     bool late;
@@ -174,7 +174,7 @@ static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
     vcpu->exits[exit.kind]++;
     *now = host_now();
     advance(vcpu->vm, *now);
-    late = *now >= deadline;
+    late = *now >= due;
     if (late)
         note_overshoot(vcpu, *now);
     if (vcpu->watched)
@@ -183,14 +183,15 @@ static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t *now)
     return vcpu->quiet && !late;
 }
 
-/* Enters the guest until `deadline` at the latest, and again after quiet exits. Returns RT after the last. */
-static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
+/* Enters the guest until `deadline` at the latest, and again after quiet exits before `due`, when there is
+ * something to deliver. Returns RT after the last. */
+static uint64_t enter(struct vcpu *vcpu, uint64_t deadline, uint64_t due)
 {
     uint64_t now;
 
     if (vcpu->entered == 0)
         vcpu->entered = host_now();
-    while (enter_once(vcpu, deadline, &now))
+    while (enter_once(vcpu, deadline, due, &now))
         ;
     /* The deadline may have come between the look at the clock and the entry. */
     uint64_t left = now < deadline || deadline < vcpu->entered ? now : deadline;
@@ -201,9 +202,9 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline)
 /* Minimum progress is the guest's own: the rest of this turn, after `now`, does not count. Without that a
  * guest whose M is shorter than a turn would be taken out for its next event before its first instruction,
  * again and again. */
-static uint64_t with_progress(const struct vm *vm, uint64_t now, uint64_t deadline)
+static uint64_t with_progress(const struct vm *vm, uint64_t now, uint64_t due)
 {
-    return deadline > now && vtime_is_progress(&vm->time) ? deadline + (host_now() - now) : deadline;
+    return due > now && vtime_is_progress(&vm->time) ? due + (host_now() - now) : due;
 }
 
 static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
@@ -218,16 +219,17 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
             return stop;
         collect(vcpu, now);
         const struct vt_outlook *outlook = vtime_outlook(&vm->time);
-        uint64_t next = with_progress(vm, now, outlook->deadline);
-        uint64_t earliest = host_deadline(vm, next);
-        if (next <= now) { /* due already: the exit's own doing, or more than one advance delivers */
+        uint64_t due = outlook->deadline;
+        uint64_t earliest = host_deadline(vm, with_progress(vm, now, due));
+        if (due <= now) { /* due already: the exit's own doing, or more than one advance delivers */
             now = host_now();
             advance(vm, now);
         } else if (earliest <= now) {
             return RUN_PREEMPTED; /* another VM's moment has come */
         } else {
             choose_tsc(vcpu, outlook);
-            now = enter(vcpu, earliest < until ? earliest : until);
+            uint64_t out = earliest < until ? earliest : until;
+            now = enter(vcpu, out, due < out ? due : out);
         }
     }
 }

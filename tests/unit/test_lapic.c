@@ -354,9 +354,14 @@ static void random_registers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(level_eoi),       TEST(illegal_vectors), TEST(software_disable),      TEST(global_disable),
-        TEST(init_keeps_base), TEST(destinations),    TEST(arbitration_priority),  TEST(lint_modes),
-        TEST(lint0_level),     TEST(extint),          TEST(application_processor), TEST(random_registers),
+        TEST(accept_take_end),  TEST(priorities),
+        TEST(tpr_and_cr8),      TEST(level_eoi),
+        TEST(illegal_vectors),  TEST(software_disable),
+        TEST(global_disable),   TEST(init_keeps_base),
+        TEST(destinations),     TEST(arbitration_priority),
+        TEST(lint_modes),       TEST(lint0_level),
+        TEST(extint),           TEST(application_processor),
+        TEST(random_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

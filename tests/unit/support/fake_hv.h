@@ -30,7 +30,7 @@ struct fake_vcpu {
     uint64_t last_deadline;
 
     bool not_ready;                /* irq_ready() says no */
-    uint64_t inject_takes; /* RT that an injection takes the host */
+    uint64_t inject_takes;         /* RT that an injection takes the host */
     enum inject_result irq_answer; /* what inject_irq() answers: INJECT_TAKEN at first */
     bool window;                   /* inject_irq() asked for a window */
     uint8_t irqs[FAKE_INJECTIONS]; /* vectors that were TAKEN or OFFERED, in order */
