@@ -8,7 +8,7 @@
 #define COMMAND_WORDS 10 /* of a line, the command's name included */
 
 /* What an argument may be: which names complete it. */
-enum command_arg { ARG_NONE, ARG_VM, ARG_MEANING, ARG_SETTING, ARG_COMMAND, ARG_KINDS };
+enum command_arg { ARG_NONE, ARG_VM, ARG_MEANING, ARG_SETTING, ARG_COMMAND, ARG_TRACE, ARG_KINDS };
 
 struct command {
     const char *name;

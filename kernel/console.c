@@ -143,6 +143,15 @@ void console_line(const char *text, size_t n)
     irq_restore(flags);
 }
 
+size_t console_line_room(void)
+{
+    uint64_t flags = irq_save();
+    size_t room = lines_host_room(&lines);
+
+    irq_restore(flags);
+    return room;
+}
+
 void console_poll(void)
 {
     uint64_t flags = irq_save();
@@ -315,7 +324,7 @@ static void report_losses(void)
     for (unsigned int i = 0; i < LINES_VMS; i++) {
         struct input_queue *q = &input.queues[i];
 
-        if (q->dropped) {
+        if (q->dropped && (input.alive >> i & 1)) {
             host_log("vm %s did not read its input: %llu bytes left out", lines.writers[i].name,
                      (unsigned long long)q->dropped);
             q->dropped = 0;

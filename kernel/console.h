@@ -24,6 +24,8 @@ void console_start(void);
 /* One line of the hypervisor, without newline. Any context but NMI. Never lost: when even the hypervisor's
  * share of the ring is full, it waits for the port. */
 void console_line(const char *text, size_t n);
+/* How many bytes of a line it would take now without waiting. */
+size_t console_line_room(void);
 
 /* To be called now and then (each slice, each wake-up): ends the lines of guests that have been silent for
  * 200 ms, and moves output and input by polling in case interrupts do not come. */

@@ -162,6 +162,15 @@ bool lines_host(struct lines *l, const char *text, size_t n)
     return true;
 }
 
+size_t lines_host_room(const struct lines *l)
+{
+    size_t around =
+        HEADER + 5; /* what interrupt() puts before a line and behind it, or the ring's header and CR LF */
+    size_t room = l->held ? lines_room(l) : LINES_SHARE_HOST - l->writers[LINES_HOST].in_ring;
+
+    return room > around ? room - around : 0;
+}
+
 /* ---- the operator's view ---- */
 
 static void hold(struct lines *l, uint32_t terminal)

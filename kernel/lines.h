@@ -85,6 +85,8 @@ uint64_t lines_oldest(const struct lines *l);
 /* A whole line of the hypervisor; text without a newline, at most LINES_HOST_MAX - 1 bytes are taken. False:
  * no room. */
 bool lines_host(struct lines *l, const char *text, size_t n);
+/* How long a line of the hypervisor there is room for. */
+size_t lines_host_room(const struct lines *l);
 
 /* ---- the operator's view ---- */
 

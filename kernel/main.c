@@ -107,6 +107,17 @@ static const struct hv_ops *start_backend(char *why, size_t n)
     return NULL;
 }
 
+/* At the end: with trace=dump from the beginning, or the rest of one that the operator has begun. */
+static void dump_trace(bool wanted)
+{
+    if (wanted)
+        trace_dump_begin();
+    else if (!trace_dumping())
+        return;
+    while (trace_dump_step())
+        ;
+}
+
 /* All is over: out of the machine, or, with on-empty=halt, when the operator says `quit`. */
 static _Noreturn void leave(bool ok, bool halt)
 {
@@ -125,6 +136,7 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     static struct global_config global;
     static char why[VM_REASON_MAX];
     const struct hv_ops *backend;
+    bool guests;
 
     console_init();
     percpu_init_boot();
@@ -140,11 +152,13 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
         host_log("this processor cannot run guests: %s", why);
     trace_init(&global);
     processor_init(&global);
-    if (guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu))
+    sti(); /* copying images takes long: what is typed meanwhile is kept (kernel/input.h) */
+    guests = guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu);
+    cli();
+    if (guests)
         processor_run();
     console_look(VIEW_LINES, 0); /* the end is everybody's */
     (void)console_view();
-    if (global.trace == TRACE_SETTING_DUMP)
-        trace_dump();
+    dump_trace(global.trace == TRACE_SETTING_DUMP);
     leave(guests_report(), global.halt_on_empty);
 }

@@ -7,6 +7,7 @@
 #include "kernel/editor.h"
 #include "kernel/format.h"
 #include "kernel/monitor_internal.h"
+#include "kernel/trace.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 #include "vmm/words.h"
@@ -15,12 +16,14 @@
 #define LINE   200
 /* Free space that a command starts with: more than any one writes (32 VMs, a line of under 200 each). */
 #define ROOM        12288u
-#define WATCH_LIMIT 1u /* seconds from one picture to the next */
+#define DUMP_LOOKS  1000 /* in a second, while a trace dump is under way */
+#define WATCH_LIMIT 1u   /* seconds from one picture to the next */
 
 static struct editor editor;
 static bool open;
 static char watched[EDITOR_LINE + 1]; /* the command that `watch` repeats; "" while it does not */
 static rt_t next_picture;
+static rt_t look; /* the last one */
 
 static void command_help(unsigned int argc, char **argv);
 static void command_watch(unsigned int argc, char **argv);
@@ -63,6 +66,13 @@ static const struct command table[] = {
      command_set},
     {"reset", "VM", "start it again from its images", 1, 1, {ARG_VM, ARG_NONE}, command_reset},
     {"kill", "VM", "end it", 1, 1, {ARG_VM, ARG_NONE}, command_kill},
+    {"trace",
+     "[on|full|off|dump]",
+     "what is recorded; bring it out, for tools/trace",
+     0,
+     1,
+     {ARG_TRACE, ARG_NONE},
+     command_trace},
     {"watch",
      "COMMAND...",
      "repeat a command each second, until a key",
@@ -89,8 +99,10 @@ static const struct command table[] = {
 static const struct command_set commands = {
     .table = table,
     .n = sizeof table / sizeof table[0],
-    .names =
-        {[ARG_VM] = monitor_vm_names, [ARG_MEANING] = monitor_meanings, [ARG_SETTING] = monitor_settings},
+    .names = {[ARG_VM] = monitor_vm_names,
+              [ARG_MEANING] = monitor_meanings,
+              [ARG_SETTING] = monitor_settings,
+              [ARG_TRACE] = monitor_trace_words},
 };
 
 void monitor_say(const char *fmt, ...)
@@ -244,12 +256,26 @@ static void close(void)
     watched[0] = 0;
 }
 
+/* Something goes on that leaves no room for a prompt. */
+static bool busy(void)
+{
+    return watched[0] != 0 || trace_dumping();
+}
+
+/* Any key ends it, and does nothing else. */
+static void stop(void)
+{
+    watched[0] = 0;
+    if (trace_dumping())
+        monitor_dump_stop();
+    begin();
+}
+
 /* Acts on one typed byte. */
 static void take(uint8_t byte)
 {
-    if (watched[0] != 0) {
-        watched[0] = 0; /* any key ends it, and does nothing else */
-        begin();
+    if (busy()) {
+        stop();
         return;
     }
     switch (editor_key(&editor, byte)) {
@@ -260,7 +286,7 @@ static void take(uint8_t byte)
         return;
     case EDITOR_LINE_DONE:
         run(editor.line);
-        if (watched[0] == 0 && console_view() == VIEW_MONITOR)
+        if (!busy() && console_view() == VIEW_MONITOR)
             begin();
         return;
     }
@@ -271,11 +297,14 @@ void monitor_service(rt_t now)
     int byte;
 
     monitor_sample(now);
+    look = now;
+    if (trace_dumping() && !monitor_dump_step() && console_view() == VIEW_MONITOR)
+        begin();
     if (console_view() != VIEW_MONITOR) {
         close();
         return;
     }
-    if (!open)
+    if (!open && !busy())
         begin();
     while (console_room() >= ROOM && console_view() == VIEW_MONITOR && (byte = console_monitor_getc()) >= 0)
         take((uint8_t)byte);
@@ -285,11 +314,13 @@ void monitor_service(rt_t now)
     }
     if (watched[0] != 0 && now >= next_picture && console_room() >= ROOM)
         draw_watched(now);
-    else if (console_interrupted() && watched[0] == 0)
+    else if (console_interrupted() && !busy())
         editor_redraw(&editor);
 }
 
 rt_t monitor_deadline(void)
 {
+    if (trace_dumping())
+        return look + host_hz() / DUMP_LOOKS;
     return open && watched[0] != 0 ? next_picture : RT_NEVER;
 }

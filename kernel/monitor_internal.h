@@ -27,10 +27,16 @@ const char *monitor_signed_ms(char out[MONITOR_TIME], int64_t ticks);
 const char *monitor_vm_names(unsigned int i);
 const char *monitor_meanings(unsigned int i);
 const char *monitor_settings(unsigned int i);
+const char *monitor_trace_words(unsigned int i);
 
 /* Share of the processor that a VM had in the last second or two, in tenths of a percent. */
 unsigned int monitor_share(const struct guest *g);
 void monitor_sample(rt_t now);
+
+/* The dump that is under way (trace_dumping()): a few lines more, as far as the console has room, false: it
+ * has ended; the end before its end. */
+bool monitor_dump_step(void);
+void monitor_dump_stop(void);
 
 /* The commands. */
 void command_vms(unsigned int argc, char **argv);
@@ -45,6 +51,7 @@ void command_resume(unsigned int argc, char **argv);
 void command_set(unsigned int argc, char **argv);
 void command_reset(unsigned int argc, char **argv);
 void command_kill(unsigned int argc, char **argv);
+void command_trace(unsigned int argc, char **argv);
 void command_console(unsigned int argc, char **argv);
 void command_quit(unsigned int argc, char **argv);
 

@@ -219,7 +219,7 @@ static void set_rates(void)
 static void end(struct processor *p, struct vm *vm)
 {
     wake_at(p, vm, RT_NEVER);
-    trace_vm_account(vm);
+    trace_end(vm);
     console_vm_end(vm->index);
     accounts_print(vm);
     vm_destroy(vm);

@@ -17,6 +17,15 @@ static bool enabled;
 static bool full; /* as it was asked for */
 bool trace_is_full;
 
+/* The dump that is under way. */
+static struct {
+    bool going;
+    bool was_enabled;
+    unsigned int ring; /* the reader's */
+    unsigned int blocks;
+    struct trace_reader reader;
+} dump;
+
 static void switch_off(unsigned int cpu)
 {
     const struct trace_ring off = {.records = &nowhere[cpu]};
@@ -61,13 +70,9 @@ struct trace_rings *host_trace(void)
     return &rings[this_cpu()->id];
 }
 
-bool trace_enable(bool on)
+static void enable(bool on)
 {
-    if (!kept[0].events.records)
-        return false;
-    if (on == enabled)
-        return true;
-    for (unsigned int cpu = 0; cpu < percpu_count(); cpu++) {
+    for (unsigned int cpu = 0; on != enabled && cpu < percpu_count(); cpu++) {
         if (on)
             switch_on(cpu);
         else
@@ -75,12 +80,44 @@ bool trace_enable(bool on)
     }
     enabled = on;
     trace_is_full = on && full;
+}
+
+bool trace_switch(enum trace_setting setting)
+{
+    ASSERT(!dump.going);
+    if (!kept[0].events.records)
+        return false;
+    enable(false);
+    full = setting > TRACE_SETTING_ON;
+    for (unsigned int cpu = 0; cpu < percpu_count(); cpu++)
+        kept[cpu].full = full;
+    enable(setting != TRACE_SETTING_OFF);
     return true;
 }
 
-bool trace_enabled(void)
+struct trace_status trace_status(void)
 {
-    return enabled;
+    struct trace_status s = {.there = kept[0].events.records != NULL, .on = enabled, .full = full};
+
+    s.room = s.there ? kept[0].events.mask + 1 : 0;
+    for (unsigned int cpu = 0; s.there && cpu < percpu_count(); cpu++) {
+        const struct trace_rings *r = enabled ? &rings[cpu] : &kept[cpu];
+
+        s.events += r->events.next;
+        s.exits += r->exits.next;
+    }
+    return s;
+}
+
+void trace_end(struct vm *vm)
+{
+    bool was = enabled;
+
+    if (!kept[0].events.records || dump.going)
+        return; /* the dump has had its account */
+    enable(true);
+    trace_vm_account(vm);
+    enable(was);
 }
 
 /* ---- the dump ---- */
@@ -96,30 +133,66 @@ static void add_accounts(void)
         struct vm *vm = &guests_get(i)->vm;
 
         if (vm->state == VM_RUNNING)
-            trace_vm_account(vm);
+            trace_end(vm);
     }
 }
 
-void trace_dump(void)
+static void open_ring(unsigned int ring)
+{
+    const struct trace_rings *r = &kept[ring / 2];
+
+    dump.ring = ring;
+    if (ring % 2)
+        trace_pack_open(&dump.reader, &r->exits, ring, "exits");
+    else
+        trace_pack_open(&dump.reader, &r->events, ring, "events");
+}
+
+bool trace_dumping(void)
+{
+    return dump.going;
+}
+
+void trace_dump_begin(void)
 {
     char line[TRACE_LINE_MAX];
-    unsigned int blocks = 0;
-    unsigned int cpus = percpu_count();
-    bool was = enabled;
 
-    if (was)
-        add_accounts();
-    (void)trace_enable(false);
+    if (dump.going)
+        trace_dump_stop();
+    add_accounts();
+    dump.was_enabled = enabled;
+    enable(false);
     host_snprintf(line, sizeof(line), "trace: begin %u hz=%llu rings=%u", TRACE_FORMAT,
-                  (unsigned long long)host_hz(), 2 * cpus);
+                  (unsigned long long)host_hz(), 2 * percpu_count());
     trace_pack_seal(line);
     say(line);
-    for (unsigned int cpu = 0; cpu < cpus; cpu++) {
-        blocks += trace_pack_ring(&kept[cpu].events, 2 * cpu, "events", say);
-        blocks += trace_pack_ring(&kept[cpu].exits, 2 * cpu + 1, "exits", say);
+    dump.going = true;
+    dump.blocks = 0;
+    open_ring(0);
+}
+
+bool trace_dump_step(void)
+{
+    char line[TRACE_LINE_MAX];
+
+    if (trace_pack_line(&dump.reader, line)) {
+        say(line);
+        return true;
     }
-    host_snprintf(line, sizeof(line), "trace: end blocks=%u", blocks);
+    dump.blocks += dump.reader.blocks;
+    if (dump.ring + 1 < 2 * percpu_count()) {
+        open_ring(dump.ring + 1);
+        return true;
+    }
+    host_snprintf(line, sizeof(line), "trace: end blocks=%u", dump.blocks);
     trace_pack_seal(line);
     say(line);
-    (void)trace_enable(was);
+    trace_dump_stop();
+    return false;
+}
+
+void trace_dump_stop(void)
+{
+    dump.going = false;
+    enable(dump.was_enabled);
 }

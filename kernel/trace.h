@@ -12,17 +12,31 @@
  * trace=off nothing is kept; without memory neither, and a line says so. */
 void trace_init(const struct global_config *global);
 
-/* Stops and continues the recording on all processors; what has been recorded stays. False: there are no
- * rings (trace=off, or no memory). */
-bool trace_enable(bool on);
-bool trace_enabled(void);
+/* What is recorded from now on, on all processors: TRACE_SETTING_OFF nothing, TRACE_SETTING_ON, or
+ * everything; what has been recorded stays. False: there are no rings (trace=off at the start, or no memory).
+ * Not while a dump is under way. Boot processor. */
+bool trace_switch(enum trace_setting setting);
 
 /* Whether IDLE, ALARM and FIRE are to be recorded (vmm/trace.h). Only kernel/trace.c changes it. */
 extern bool trace_is_full;
 
-/* Everything that the rings hold, oldest first, as lines on the console; the VMs that still run have their
- * accounts added first. Waits for the port whenever the console's ring is full: seconds at 115200 baud, in
- * which no VM runs. Boot processor. The rings stay as they are. */
-void trace_dump(void);
+struct trace_status {
+    bool there, on, full;
+    uint64_t events, exits; /* records ever written to the two kinds of rings, of all processors */
+    uint64_t room;          /* how many records each ring keeps */
+};
+struct trace_status trace_status(void);
+
+/* The end of a VM: trace_vm_account(), even if nothing else is recorded at present. */
+void trace_end(struct vm *vm);
+
+/* A dump: everything that the rings hold, oldest first, as lines on the console, and first the accounts of
+ * the VMs that run. Nothing is recorded while it is under way. trace_dump_step() gives the next line to the
+ * console, which may wait for the port (kernel/console.h); false: that was the last one. trace_dump_stop()
+ * ends it early. The rings stay as they are. Boot processor. */
+void trace_dump_begin(void); /* also ends one that is under way */
+bool trace_dumping(void);
+bool trace_dump_step(void);
+void trace_dump_stop(void);
 
 #endif

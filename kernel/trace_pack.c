@@ -108,48 +108,51 @@ bool trace_pack_add(struct trace_pack *p, const struct trace_record *r)
     return true;
 }
 
-/* The line of a block that is full, or the last; then an empty one. */
-static void flush(struct trace_pack *p, unsigned int ring, unsigned int number, void (*say)(const char *line))
+/* The line of a block. */
+static void write_block(const struct trace_pack *p, const struct trace_reader *r, char line[TRACE_LINE_MAX])
 {
-    char line[TRACE_LINE_MAX];
-    int n = host_snprintf(line, sizeof(line), "%sdata %u %u ", prefix, ring, number);
+    int n = host_snprintf(line, TRACE_LINE_MAX, "%sdata %u %u ", prefix, r->number, r->blocks);
 
     n += (int)base64(p->bytes, p->length, line + n);
     line[n] = '\0';
     trace_pack_seal(line);
-    say(line);
-    trace_pack_start(p);
 }
 
-static void introduce(const struct trace_ring *ring, uint64_t count, unsigned int number, const char *what,
-                      void (*say)(const char *line))
+static void introduce(const struct trace_reader *r, char line[TRACE_LINE_MAX])
 {
-    char line[TRACE_LINE_MAX];
-
-    host_snprintf(line, sizeof(line), "%sring %u cpu=%u %s records=%llu lost=%llu", prefix, number,
-                  number / 2, what, (unsigned long long)count, (unsigned long long)(ring->next - count));
+    host_snprintf(line, TRACE_LINE_MAX, "%sring %u cpu=%u %s records=%llu lost=%llu", prefix, r->number,
+                  r->number / 2, r->what, (unsigned long long)r->count,
+                  (unsigned long long)(r->ring->next - r->count));
     trace_pack_seal(line);
-    say(line);
 }
 
-unsigned int trace_pack_ring(const struct trace_ring *ring, unsigned int number, const char *what,
-                             void (*say)(const char *line))
+void trace_pack_open(struct trace_reader *r, const struct trace_ring *ring, unsigned int number,
+                     const char *what)
+{
+    memset(r, 0, sizeof(*r));
+    r->ring = ring;
+    r->what = what;
+    r->number = number;
+    r->count = ring->next <= ring->mask ? ring->next : ring->mask + 1;
+    r->at = ring->next - r->count;
+}
+
+bool trace_pack_line(struct trace_reader *r, char line[TRACE_LINE_MAX])
 {
     static struct trace_pack block;
-    uint64_t count = ring->next <= ring->mask ? ring->next : ring->mask + 1;
-    unsigned int blocks = 0;
+    const struct trace_ring *ring = r->ring;
 
-    introduce(ring, count, number, what, say);
-    trace_pack_start(&block);
-    for (uint64_t i = ring->next - count; i < ring->next; i++) {
-        const struct trace_record *r = &ring->records[i & ring->mask];
-
-        if (!trace_pack_add(&block, r)) {
-            flush(&block, number, blocks++, say);
-            (void)trace_pack_add(&block, r); /* an empty block takes any */
-        }
+    if (!r->introduced) {
+        introduce(r, line);
+        r->introduced = true;
+        return true;
     }
-    if (block.length)
-        flush(&block, number, blocks++, say);
-    return blocks;
+    if (r->at == ring->next)
+        return false;
+    trace_pack_start(&block);
+    while (r->at < ring->next && trace_pack_add(&block, &ring->records[r->at & ring->mask]))
+        r->at++;
+    write_block(&block, r, line);
+    r->blocks++;
+    return true;
 }

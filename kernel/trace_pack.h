@@ -53,10 +53,22 @@ bool trace_pack_add(struct trace_pack *p, const struct trace_record *r);
 /* Puts a blank and the CRC behind `trace: WORDS`, which has room for nine more bytes and a zero. */
 void trace_pack_seal(char *line);
 
-/* The lines of a ring, from `trace: ring NUMBER cpu=...` to its last block, given to `say` one by one,
- * without newline. Two rings belong to each processor. Returns the number of blocks. Not from two processors
- * at once. */
-unsigned int trace_pack_ring(const struct trace_ring *ring, unsigned int number, const char *what,
-                             void (*say)(const char *line));
+/* One ring on its way out. */
+struct trace_reader {
+    const struct trace_ring *ring; /* nobody writes to it meanwhile */
+    const char *what;
+    unsigned int number;
+    uint64_t count, at; /* how many records there are; the next one, counted as trace_ring.next is */
+    unsigned int blocks;
+    bool introduced;
+};
+
+/* Two rings belong to each processor. */
+void trace_pack_open(struct trace_reader *r, const struct trace_ring *ring, unsigned int number,
+                     const char *what);
+
+/* The ring's next line, from `trace: ring NUMBER cpu=...` to its last block, without newline. False: that was
+ * all. Not from two processors at once. */
+bool trace_pack_line(struct trace_reader *r, char line[TRACE_LINE_MAX]);
 
 #endif
