@@ -90,8 +90,8 @@ static bool data(struct input *in, uint8_t byte, uint64_t now, uint64_t patience
 {
     struct input_queue *q;
 
-    if (in->view != VIEW_MONITOR && !(in->alive >> in->focus & 1))
-        return true; /* nobody is there */
+    if (in->view != VIEW_MONITOR && in->started && !(in->alive >> in->focus & 1))
+        return true; /* nobody is there any more */
     q = &in->queues[in->view == VIEW_MONITOR ? INPUT_MONITOR : in->focus];
     if (append(in, q, byte, now))
         return true;
@@ -132,6 +132,11 @@ static unsigned int next_alive(const struct input *in, unsigned int from)
 
 void input_guest_starts(struct input *in, unsigned int guest)
 {
+    if (!in->started && guest != 0) {
+        in->queues[guest] = in->queues[0];
+        memset(&in->queues[0], 0, sizeof in->queues[0]);
+    }
+    in->started = true;
     in->alive |= 1u << guest;
     if (!(in->alive >> in->focus & 1))
         in->focus = guest;
@@ -220,6 +225,8 @@ bool input_put(struct input *in, uint8_t byte, uint64_t now, uint64_t patience)
         return !in->escaped;
     }
     if (in->escaped) {
+        if (in->view == VIEW_MONITOR && in->queues[INPUT_MONITOR].count > 0)
+            return false; /* its commands come first: they are carried out while it is looked at */
         in->escaped = false;
         key(in, byte);
         return true;

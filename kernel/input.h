@@ -53,6 +53,7 @@ struct input {
     enum input_view back; /* the view that the monitor's end leads to */
     unsigned int focus;   /* the guest that was chosen last */
     uint32_t alive;       /* bit n: guest n runs */
+    bool started;         /* a guest has started: until then queue 0 keeps what is for whom starts first */
     bool escaped;         /* Ctrl-A has come */
     bool person;          /* ... ever: somebody sits there */
     enum input_notice notice;
@@ -65,12 +66,13 @@ struct input {
 
 void input_init(struct input *in);
 
-/* Guests come and go. With the end of the one that is looked at the view is that of all lines again, and what
- * it has not read is forgotten. */
+/* Guests come and go. What was typed before the first one started is its. With the end of the one that is
+ * looked at the view is that of all lines again, and what it has not read is forgotten. */
 void input_guest_starts(struct input *in, unsigned int guest);
 void input_guest_ends(struct input *in, unsigned int guest);
 
-/* One byte from the port at RT `now`. False: no room, offer it again later (and `now` decides whether its
+/* One byte from the port at RT `now`. False: no room, or a key that leads out of the monitor came before the
+ * monitor has read what was typed: offer it again later (and `now` decides whether its
  * reader has gone: a byte for one that has taken nothing for `patience` RT ticks is dropped and counted, so
  * that the escape key works whatever a guest does). */
 bool input_put(struct input *in, uint8_t byte, uint64_t now, uint64_t patience);

@@ -55,6 +55,44 @@ static void the_first_guest_to_begin_with(void **state)
     assert_false(input_waits(&in, 0));
 }
 
+static void what_comes_early_is_for_the_first_one(void **state)
+{
+    (void)state;
+    for (unsigned int first = 0; first < 3; first += 2) {
+        input_init(&in);
+        type("ls -l; echo more than sixteen bytes\r\x01"
+             "1");
+        assert_int_equal(in.notice, NOTICE_NO_GUEST);
+        input_guest_starts(&in, first);
+        input_guest_starts(&in, 3);
+        assert_int_equal(in.focus, first);
+        assert_string_equal(read_all(3), "");
+        assert_string_equal(read_all(first), "ls -l; echo more than sixteen bytes\r");
+        assert_int_equal(in.nfree, INPUT_BLOCKS);
+        input_guest_ends(&in, first);
+        input_guest_ends(&in, 3);
+        type("nobody");
+        assert_int_equal(in.nfree, INPUT_BLOCKS);
+    }
+}
+
+/* While nobody runs a flood is held back, not dropped, for as long as a guest's is. */
+static void too_much_comes_early(void **state)
+{
+    unsigned int n = 0;
+
+    (void)state;
+    input_init(&in);
+    while (input_put(&in, 'x', now, PATIENCE))
+        n++;
+    assert_int_equal(n, (INPUT_BLOCKS - 1) * INPUT_DATA);
+    type("\x01"
+         "m");
+    assert_int_equal(in.view, VIEW_MONITOR);
+    input_guest_starts(&in, 0);
+    assert_int_equal(strlen(read_all(0)), n);
+}
+
 static void keys_choose(void **state)
 {
     (void)state;
@@ -63,14 +101,16 @@ static void keys_choose(void **state)
          "nthree\x01"
          "none\x01"
          "aone too\x01"
-         "mvms\r\x01\x01\x01"
-         "mback");
+         "mvms\r\x01\x01\x01");
+    assert_false(input_put(&in, 'm', now, PATIENCE)); /* first what was typed into the monitor */
+    assert_int_equal(in.view, VIEW_MONITOR);
+    assert_string_equal(read_all(INPUT_MONITOR), "vms\r\x01");
+    type("mback");
     assert_int_equal(in.view, VIEW_LINES);
     assert_int_equal(in.focus, 0);
     assert_string_equal(read_all(1), "two");
     assert_string_equal(read_all(2), "three");
     assert_string_equal(read_all(0), "oneone tooback");
-    assert_string_equal(read_all(INPUT_MONITOR), "vms\r\x01");
     assert_true(in.person);
     type("\x01"
          "3\x01"
@@ -195,6 +235,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(the_first_guest_to_begin_with, set_up),
+        cmocka_unit_test_setup(what_comes_early_is_for_the_first_one, set_up),
+        cmocka_unit_test_setup(too_much_comes_early, set_up),
         cmocka_unit_test_setup(keys_choose, set_up),
         cmocka_unit_test_setup(wrong_keys_are_said, set_up),
         cmocka_unit_test_setup(ends_are_followed, set_up),
