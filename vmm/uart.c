@@ -129,6 +129,7 @@ void uart_reset(struct uart *u)
     u->thre_irq = false;
     u->held = false;
     u->tx_count = 0;
+    u->listens = false;
     clear_rx(u);
     update_irq(u);
 }
@@ -150,10 +151,11 @@ static bool push(struct uart *u, uint8_t byte)
 
 bool uart_feed(struct uart *u)
 {
+    bool open = u->listens && !(u->mcr & MCR_LOOP);
     bool any = false;
     int c;
 
-    while (!(u->mcr & MCR_LOOP) && u->count < fifo_size(u) && (c = host_console_getc(u->vm)) >= 0)
+    while (open && u->count < fifo_size(u) && (c = host_console_getc(u->vm)) >= 0)
         any = push(u, (uint8_t)c);
     if (any)
         update_irq(u);
@@ -204,6 +206,7 @@ static void write_ier(struct uart *u, uint8_t value)
 {
     bool enabled = (value & IER_THRE) && !(u->ier & IER_THRE);
     u->ier = value & IER_ALL;
+    u->listens = u->listens || (value & IER_RDA);
     if (enabled && !u->held)
         u->thre_irq = true;
 }
@@ -221,6 +224,7 @@ static void write_fcr(struct uart *u, uint8_t value)
 
 static uint8_t read_rbr(struct uart *u)
 {
+    u->listens = true;
     if (u->count == 0)
         return 0;
     uint8_t byte = u->fifo[u->head];
@@ -242,6 +246,7 @@ static uint8_t read_lsr(struct uart *u)
 {
     uint8_t lsr = (uint8_t)(u->lsr_errors | (u->count ? LSR_DR : 0) | (u->held ? 0 : LSR_THRE | LSR_TEMT));
     u->lsr_errors = 0;
+    u->listens = true;
     return lsr;
 }
 

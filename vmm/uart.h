@@ -34,6 +34,7 @@ struct uart {
     uint8_t count;
     uint8_t tx[UART_FIFO_SIZE]; /* written while the console had no room */
     uint8_t tx_count;
+    bool listens;  /* the guest has looked at its receiver since the reset: before, nothing is put into it */
     bool thre_irq; /* a THRE interrupt is pending (data sheet 8.6.7: read of IIR or write of THR clears it) */
     bool held;     /* the transmitter is not empty: the console ring is full */
     bool irq_line; /* INTR as last given to `irq` (after OUT2's gate) */
@@ -47,7 +48,9 @@ void uart_reset(struct uart *u);
 
 /* Fills the receiver with what the console has for this guest (host_console_getc), as far as there is room:
  * nothing is lost by an overrun. True if anything came. The guest's own accesses to the port do the same, so
- * the FIFO is filled as it drains; this is for a guest that waits. In loopback nothing comes in. */
+ * the FIFO is filled as it drains; this is for a guest that waits. In loopback nothing comes in; nor before
+ * the guest has read LSR or RBR or asked for the receiver's interrupt: a driver begins by clearing the FIFO,
+ * and what was typed early would be gone. */
 bool uart_feed(struct uart *u);
 /* Looks whether a held-back transmitter may go on; called once per turn of the run loop. */
 void uart_poll(struct uart *u);

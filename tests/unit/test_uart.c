@@ -289,11 +289,39 @@ static void receive_fifo(void **state)
     }
 }
 
+/* What is typed before a driver starts is not lost when that clears the FIFOs. */
+static void early_bytes_wait(void **state)
+{
+    (void)state;
+    assert_false(receive('a'));
+    out(IER, 0x00);
+    out(FCR, 0x07);
+    in(IIR);
+    in(MSR);
+    out(LCR, 0x80);
+    in(DATA); /* the divisor */
+    out(LCR, 0x03);
+    assert_false(receive('a'));
+    out(IER, 0x02);
+    assert_false(receive('a'));
+    out(IER, 0x01);
+    assert_true(receive('a'));
+    uart_reset(&u);
+    assert_false(receive('a'));
+    in(DATA);
+    assert_true(receive('b'));
+    uart_reset(&u);
+    in(LSR);
+    assert_true(receive('c'));
+    assert_int_equal(in(DATA), 'c');
+}
+
 static void fifo_control(void **state)
 {
     (void)state;
     out(FCR, 0x01);
     assert_int_equal(in(IIR), 0xc1);
+    assert_int_equal(in(LSR), 0x60);
     text("abc");
     out(FCR, 0x01);
     assert_int_equal(in(DATA), 'a');
@@ -529,6 +557,7 @@ int main(void)
         TEST(receive_without_fifo),
         TEST(receive_fifo),
         TEST(fed_as_it_drains),
+        TEST(early_bytes_wait),
         TEST(fifo_control),
         TEST(priorities),
         TEST(loopback),
