@@ -105,32 +105,29 @@ unsigned int guests_alive(void)
     return alive;
 }
 
-/* The words of DESIGN.md section 4 for how a VM ended; true if that is ok. */
+const char *guests_end_words(char out[GUESTS_END_WORDS], const struct vm *vm)
+{
+    static const char *const words[] = {
+        [VM_END_EXIT] = "exit",   [VM_END_POWEROFF] = "poweroff", [VM_END_RESET] = "reset",
+        [VM_END_CRASH] = "crash", [VM_END_KILLED] = "killed",     [VM_END_REFUSED] = "refused",
+    };
+    bool why = vm->end == VM_END_CRASH || vm->end == VM_END_REFUSED;
+
+    if (vm->end == VM_END_EXIT)
+        host_snprintf(out, GUESTS_END_WORDS, "exit %u", vm->exit_code);
+    else
+        host_snprintf(out, GUESTS_END_WORDS, "%s%s%s", words[vm->end], why ? " " : "",
+                      why ? vm->end_reason : "");
+    return out;
+}
+
+/* True if that was an end as it should be. */
 static bool report_one(const struct vm *vm)
 {
-    const char *name = vm->config.name;
+    char words[GUESTS_END_WORDS];
 
-    switch (vm->end) {
-    case VM_END_EXIT:
-        host_log("vm %s ended exit %u", name, vm->exit_code);
-        return vm->exit_code == 0;
-    case VM_END_POWEROFF:
-        host_log("vm %s ended poweroff", name);
-        return true;
-    case VM_END_RESET:
-        host_log("vm %s ended reset", name);
-        return false;
-    case VM_END_CRASH:
-        host_log("vm %s ended crash %s", name, vm->end_reason);
-        return false;
-    case VM_END_KILLED:
-        host_log("vm %s ended killed", name);
-        return false;
-    case VM_END_REFUSED:
-        host_log("vm %s ended refused %s", name, vm->end_reason);
-        return false;
-    }
-    return false;
+    host_log("vm %s ended %s", vm->config.name, guests_end_words(words, vm));
+    return vm->end == VM_END_POWEROFF || (vm->end == VM_END_EXIT && vm->exit_code == 0);
 }
 
 bool guests_report(void)

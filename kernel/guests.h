@@ -37,6 +37,10 @@ struct guest *guests_get(unsigned int index);
 /* How many have not ended. */
 unsigned int guests_alive(void);
 
+/* How it ended, in DESIGN.md's words (section 4, "End"): "exit 3", "crash REASON". Returns out. */
+#define GUESTS_END_WORDS (VM_REASON_MAX + 10)
+const char *guests_end_words(char out[GUESTS_END_WORDS], const struct vm *vm);
+
 /* The lines at the end (DESIGN.md section 4, "End"): one for each VM, then the verdict. True if all ended ok.
  */
 bool guests_report(void);

@@ -47,19 +47,28 @@ unsigned int monitor_share(const struct guest *g)
 
 /* ---- vms ---- */
 
+/* The reason of a crash has no place in a table. */
+static void show_end(const struct vm *vm, char *out, size_t size)
+{
+    char words[GUESTS_END_WORDS];
+    size_t n = 0;
+
+    guests_end_words(words, vm);
+    while (words[n] != 0 && (words[n] != ' ' || vm->end == VM_END_EXIT))
+        n++;
+    words[n] = 0;
+    host_snprintf(out, size, "ended %s", words);
+}
+
 static void show_state(const struct guest *g, char *out, size_t size)
 {
-    static const char *const ends[] = {
-        [VM_END_EXIT] = "exit",   [VM_END_POWEROFF] = "poweroff", [VM_END_RESET] = "reset",
-        [VM_END_CRASH] = "crash", [VM_END_KILLED] = "killed",     [VM_END_REFUSED] = "refused",
-    };
     const struct vm *vm = &g->vm;
     bool halted = true;
 
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         halted = halted && vm->vcpus[i]->state != VCPU_RUNNABLE;
     if (vm->state != VM_RUNNING)
-        host_snprintf(out, size, "ended %s", ends[vm->end]);
+        show_end(vm, out, size);
     else if (g->paused)
         host_snprintf(out, size, "paused %s", monitor_meanings(g->meaning));
     else

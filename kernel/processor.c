@@ -216,14 +216,27 @@ static void set_rates(void)
     }
 }
 
+/* Whoever looks on is told at once; the verdict's lines come when all have ended. */
+static void say_end(const struct vm *vm)
+{
+    char words[GUESTS_END_WORDS];
+    unsigned int alive = guests_alive();
+
+    if (alive > 0 && vm->end != VM_END_KILLED)
+        host_log("vm %s has ended (%s); %u go%s on", vm->config.name, guests_end_words(words, vm), alive,
+                 alive == 1 ? "es" : "");
+}
+
 static void end(struct processor *p, struct vm *vm)
 {
     wake_at(p, vm, RT_NEVER);
     trace_end(vm);
     console_vm_end(vm->index);
+    (void)console_view(); /* its terminal closes before more is said */
     accounts_print(vm);
     vm_destroy(vm);
     set_rates();
+    say_end(vm);
 }
 
 static void put_loaded(struct processor *p)
