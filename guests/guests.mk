@@ -19,7 +19,7 @@ GUEST_LIB := $(patsubst guests/lib/%.c,$(BUILD)/guests/lib/%.o,$(wildcard guests
 GUEST_START        := start
 GUEST_START_pvh    := start_pvh
 GUEST_START_aout   := start_aout
-GUEST_C_NAMES      := aout bench busy clock figure7 hello hostile inject insn pvclock pvh share
+GUEST_C_NAMES      := aout bench busy clock figure7 hello hostile inject insn pvclock pvh reader share
 GUEST_ELFS         := $(filter-out $(BUILD)/guests/aout.elf,$(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf))
 GUESTS             := $(GUEST_ELFS) $(BUILD)/guests/hello64.elf $(BUILD)/guests/aout.bin $(BUILD)/guests/flat.bin \
 	$(BUILD)/guests/loader.elf

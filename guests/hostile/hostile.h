@@ -15,5 +15,6 @@ int hostile_ports(const struct plan *plan);
 int hostile_msrs(const struct plan *plan);
 int hostile_memory(const struct plan *plan);
 int hostile_ticks(const struct plan *plan);
+int hostile_terminal(const struct plan *plan);
 
 #endif

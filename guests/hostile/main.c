@@ -110,7 +110,7 @@ static const struct {
     {"blind", blind},       {"clihlt", clihlt},
     {"storm", storm},       {"ticks", hostile_ticks},
     {"reset", reset},       {"poweroff", poweroff},
-    {"exit", end},
+    {"exit", end},          {"terminal", hostile_terminal},
 };
 
 int guest_main(uint64_t magic, uint64_t info)

@@ -2,7 +2,7 @@
 from case import Case
 import scenes
 from shares import thirds
-from traces import figure7, four_busy
+from traces import dump_loads, figure7, four_busy
 
 # What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
 LINUX_BAD = [r"init: BAD", r"Marking TSC unstable", r"Unable to calibrate against PIT", r"APIC calibration not consistent",
@@ -53,11 +53,6 @@ WORKING = [
          why="a clock guest that is never idle takes minutes there; linux-svm has one that sleeps"),
     Case("linux-alone", vms(f"alpha {LINUX}"), anywhere=[*linux_seen("alpha"), all_ended(1, 0)], forbid=LINUX_BAD,
          timeout=240, needs=DEBIAN, slow=True),
-    Case("linux-clocksources", vms(f"alpha {LINUX} {FAST} nokaslr test=clocksources"),
-         expect=[r"^alpha\| init: clocksource .*\bhpet\b",
-                 *(rf"^alpha\| init: by {name}: rtc=2\.00 clock=\d\.\d\d ok" for name in ("hpet", "acpi_pm", "tsc")),
-                 r"^escapement: vm alpha ended poweroff", all_ended(1, 0)],
-         forbid=LINUX_BAD, timeout=240, needs=DEBIAN, slow=True, only="qemu", why="Bochs takes two minutes for it"),
     # The other backend too, where Linux has no CPUID leaf for its frequencies: kvm-clock is the path that it trusts.
     Case("linux-svm", [*vms(f"alpha {LINUX} {FAST}", f"beta {LINUX} {FAST}", f"c {CLOCK} -- seconds=5 busy=off")], shift=None,
          anywhere=[*linux_seen("alpha"), *linux_seen("beta"), r"^c\| clock: PASS", all_ended(3, 0)], forbid=LINUX_BAD,
@@ -104,13 +99,17 @@ WORKING = [
 
 # ---- the console, with a person at it
 
-PERSON = "what is typed and when is fitted to QEMU's speed"
-
 CONSOLE = [
-    Case("console-two-debians", [*vms(f"alpha {LINUX} {FAST} shell", f"beta {LINUX} {FAST} shell")],
-         scene=scenes.two_debians, status=1, timeout=400, needs=DEBIAN, slow=True, only="qemu", why=PERSON),
-    Case("console-paste", [*vms(f"alpha {LINUX} {FAST} shell")], scene=scenes.paste, timeout=300,
-         needs=DEBIAN, slow=True, only="qemu", why=PERSON),
+    Case("console-two-debians", [*vms(f"alpha {LINUX} {FAST} login", f"beta {LINUX} {FAST} shell")],
+         scene=scenes.two_debians, status=1, timeout=400, needs=DEBIAN, slow=True, shift=None, only="qemu",
+         why="two Linux and a minute of their time: minutes in Bochs; console-views has a person on both"),
+    Case("console-paste", vms("reader {guests}/reader.elf mem=16M -- bytes=100000"), scene=scenes.paste, timeout=300, only="qemu",
+         why="at 115200 baud it takes a minute there; console-paste-some is a fifth of it"),
+    Case("console-paste-some", vms("reader {guests}/reader.elf mem=16M -- bytes=20000"), scene=scenes.paste, timeout=300),
+    # Before the first VM runs, while a large module is copied: more than the UART's own 16 bytes.
+    Case("console-early", [*vms("reader {guests}/reader.elf mem=64M module={inputs}/big.img -- bytes=300"),
+                           "--expect", "escapement: settings", "--send", "0123456789" * 30],
+         expect=[r"^escapement: vm reader: 64 MiB", r"^reader\| reader: 300 bytes, crc c054b7f4, 0 errors", all_ended(1, 0)]),
     Case("console-script", [*vms(f"clock {CLOCK} -- seconds=60 busy=off"), "--expect", "clock: pit=",
                             "--send", r"\x01mtime\r", "--expect", "balances", "--send", r"set 1 k1=1ms\rtime clock\r",
                             "--expect", "k1=1ms k2=0", "--send", r"quit\r", "--expect", "vm clock ended killed"],
@@ -120,8 +119,11 @@ CONSOLE = [
          expect=[all_ended(1, 0)], status=1),
     Case("vms-file", ["{inputs}/one.vms"], expect=[r"^escapement: settings: slice=5ms", r"^hello\| hello: cmdline '.*from a file'",
                                                    all_ended(1, 0)]),
-    Case("console-bad-input", [*vms(f"clock {CLOCK} -- seconds=2 busy=off", f"deaf {SHARE} -- seconds=2")],
-         scene=scenes.bad_input, timeout=300, slow=True, only="qemu", why=PERSON),
+    Case("console-views", vms(f"clock {CLOCK} -- seconds=60 busy=off", f"bad {HOSTILE} -- mode=terminal seconds=1"),
+         scene=scenes.views, status=1, timeout=300),
+    Case("console-bad-input", vms(f"clock {CLOCK} -- seconds=3 busy=off", f"deaf {SHARE} -- seconds=2"),
+         scene=scenes.bad_input, timeout=300, slow=True, only="qemu", why="the flood takes nine seconds at 115200 baud, which are "
+         "minutes there; console-views has a person on both"),
 ]
 
 # ---- the trace
@@ -140,6 +142,8 @@ TRACES = [
          shift=None),
     Case("trace-file", ["--trace", "{logs}/trace-file.trace", *vms(f"h {HELLO}")],
          expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"], only="qemu", why=DUMP),
+    Case("trace-by-hand", [*vms(f"a {CLOCK} -- seconds=60 busy=off", f"b {SHARE} -- seconds=60")], scene=scenes.trace_by_hand,
+         status=1, check=dump_loads, only="qemu", why=DUMP),
     Case("trace-off", ["--append", "trace=off", *vms(f"h {HELLO}")],
          expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"]),
     Case("trace-no-memory", ["--append", "trace=dump trace-buffer=256M", *vms(f"h {HELLO}")],

@@ -34,7 +34,7 @@ def boot(case, folders, log):
     args = [cases_of.fill(a, folders) for a in case.args]
     command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + "/escapement.elf",
                "--timeout", str(case.timeout), *args]
-    if folders["on"] == "qemu" and case.shift is not None and not case.scene:
+    if folders["on"] == "qemu" and case.shift is not None:
         command += ["--shift", str(case.shift)]
     if case.scene:
         return play(case, command, log)

@@ -1,7 +1,7 @@
 """What a person does at the console, as tests (issue 5, "What must be seen" and "Bad input")."""
-import hashlib
 import random
 import re
+import zlib
 
 PROMPT = r"^(?:/|~) # "
 MONITOR = r"\(escapement\) "
@@ -129,18 +129,50 @@ def leap(person, lines):
     read_clocks(person, lines)
 
 
+def log_in(person, number, name, password):
+    """Through getty and login: a wrong password first."""
+    for word, answer in (("wrong", "Login incorrect"), (password, PROMPT)):
+        person.type(f"{ESCAPE}{number}" if word == "wrong" else "")
+        person.type("\r" if word == "wrong" else "")
+        person.expect(r"guest login: ")
+        person.type("root\r")
+        person.expect(r"^Password: ")
+        person.type(word + "\r")
+        person.expect(answer)
+
+
+def line_editing(person):
+    """In a guest's shell all keys are the shell's, and the guest's terminal driver's."""
+    for keys, seen in (
+            ("echo wrogn\x7f\x7fng | tr a-z A-Z\r", "WRONG"),                # rub out
+            ("echo ab; echo cd\x1b[D\x1b[D\x1b[Dx\x1b[C-\r", "xo-"),          # cursor left and right
+            ("\x1b[A\x1b[A\x1b[B\r", "xo-"),                                # history up and down
+            ("cho home\x01\x01e\r", "home"),                               # Ctrl-A for the shell
+            ("cat /proc/versi\t | cut -c1-5\r", "Linux"),                   # completion
+            ("sleep 1000\r\x03echo st$((1))pped\r", "st1pped"),             # Ctrl-C
+            ("cat | tr a-z A-Z\rof a pipe\r\x04", "OF A PIPE"),             # Ctrl-D
+            ("echo on$((0))e\recho tw$((0))o\rfalse ||\recho on$((0))ly\r", "on0e[^$]*tw0o[^$]*on0ly")):  # a paste
+        person.type(keys)
+        person.expect(rf"(?s)^{seen}\n")
+        person.expect(PROMPT)
+
+
 def two_debians(person):
     """Log in to one, run commands, switch, retune, pause with each meaning, kill one, quit."""
-    for _ in range(2):
-        person.expect(r"^(?:alpha|beta)\| init: a shell for you")
-    terminal(person, 1, "alpha")
+    for words in ("alpha\\| init: a login", "beta\\| init: a shell"):
+        person.expect(rf"^{words} for you".replace("\\\\", "\\"))
+    log_in(person, 1, "alpha", "escapement")
     assert shell(person, "uname -s") == "Linux\n"
-    person.type("echo wrogn\x7f\x7fng | tr a-z A-Z\r")  # line editing is the guest's
-    person.expect(r"^WRONG$")
-    person.expect(PROMPT)
+    line_editing(person)
     assert shell(person, "echo one-of-alpha > /tmp.txt; cat /tmp.txt") == "one-of-alpha\n"
     terminal(person, 2, "beta")
     assert "No such file" in shell(person, "cat /tmp.txt"), "the guests share a file"
+    shell(person, "(while sleep 1; do echo tick-of-beta; done) &")
+    terminal(person, 1, "alpha")
+    assert "tick" not in shell(person, "sleep 3"), "another guest's output is in this one's terminal"
+    person.type(ESCAPE + "a")
+    for _ in range(3):
+        person.expect(r"^beta\| tick-of-beta$")
     monitor(person)
     assert "alpha: from its next event on" in ask(person, "set alpha catchup=8 k1=1ms progress=100us")
     assert "catchup=8 maxrate=8 k1=1ms k2=0 leap=60s progress=100us" in ask(person, "time alpha")
@@ -159,34 +191,63 @@ def two_debians(person):
 # ---- 100 kB at once
 
 def paste(person):
-    person.expect(r"^alpha\| init: a shell for you")
-    terminal(person, 1, "alpha")
-    source = random.Random(1)
-    text = bytes(source.choice(b"abcdefghijklmnopqrstuvwxyz0123456789 \n\t\x1b\x80\xff") for _ in range(100000))
-    person.type("stty raw -echo; head -c 100000 | md5sum; stty sane\r")
-    person.expect("stty sane\n?")
-    person.type(text)
-    assert person.expect(r"([0-9a-f]{32})  -")[1] == hashlib.md5(text).hexdigest(), "what arrived is not what was pasted"
-    person.type("\rpoweroff -f\r")
-    person.expect(all_ended := r"^escapement: all VMs ended, 1 ok, 0 failed$")
-    assert all_ended
+    """All bytes that there are into a guest's terminal; Ctrl-A twice is itself. The guest tells their CRC."""
+    count = int(person.expect(r"^reader\| reader: waiting for (\d+) bytes")[1])
+    text = random.Random(1).randbytes(count)
+    person.type(ESCAPE + "1")
+    person.expect("terminal of reader")
+    person.type(text.replace(b"\x01", b"\x01\x01"))
+    assert person.expect(rf"^reader: {count} bytes, crc ([0-9a-f]{{8}}), 0 errors")[1] == f"{zlib.crc32(text):08x}", \
+        "what arrived is not what was pasted"
+    person.expect(r"^escapement: all VMs ended, 1 ok, 0 failed$")
 
 
 # ---- bad input, with our own guests
 
-def bad_input(person):
-    """Garbage, a flood, over-long lines, unknown commands and VMs: a clear answer, and the clock guest does not notice."""
-    person.expect(r"^clock\| clock: pit=")
+SANE = r"\x18\x1b\\\x1b\[!p"  # kernel/console.c: what puts the operator's terminal right
+
+
+def no_controls(person):
+    """Nothing in the guests' lines so far is a control character, but for the tabs."""
+    for line in re.findall(r"^bad\| (.*)$", person.seen, re.MULTILINE):
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", line), f"a guest's control characters: {line!r}"
+
+
+def views(person):
+    """What a person does first: looks around, mistypes, opens the monitor, looks at a guest's terminal, which is raw."""
+    person.expect(r"^bad\| hostile: all written")
+    no_controls(person)
+    person.type(ESCAPE + "?")
+    person.expect(r"^escapement: guest 1 is clock: your input goes there\nescapement: guest 2 is bad$")
     person.type(ESCAPE + "z")
     person.expect(r"^escapement: Ctrl-A z has no meaning; Ctrl-A \? lists")
     person.type(ESCAPE + "7")
     person.expect(r"^escapement: Ctrl-A 7: no such guest")
     monitor(person)
+    assert re.search(r"clock +(running|halted)", ask(person, "vms"))
     assert "no command 'vmss': did you mean vms?" in ask(person, "vmss")
-    assert "no command 'xyzzy'; `help` lists them" in ask(person, "xyzzy")
     assert "no VM 'cluck': did you mean clock?" in ask(person, "exits cluck")
+    person.type("ex\tcl\t\r")
+    person.expect(r"^ *\d+ +all exits of clock")
+    person.type(ESCAPE + "n" + ESCAPE + "2")
+    person.expect("terminal of bad")
+    person.expect(r"\x1b\[\?1049h\x1b\[\?25l")
+    person.expect(r"hostile: all written")
+    person.expect(SANE)  # here at the guest's end, else when another view is chosen
+    person.expect(r"^escapement: vm bad has ended \(exit 0\); 1 goes on$")
+    monitor(person, "resume clock")
+    person.type("kill clock\r" + ESCAPE + "a")  # what was typed into the monitor is done, though it is left at once
+    person.expect(r"^escapement: all VMs ended, 1 ok, 1 failed$")
+
+
+def bad_input(person):
+    """Garbage, a flood, over-long lines, unknown commands and VMs: a clear answer, and the clock guest does not notice."""
+    person.expect(r"^clock\| clock: pit=")
+    monitor(person)
+    assert "no command 'xyzzy'; `help` lists them" in ask(person, "xyzzy")
     assert "usage: pause VM [freeze|catchup|leap]" in ask(person, "pause")
     assert "'frieze' is none of freeze, catchup, leap: did you mean freeze?" in ask(person, "pause clock frieze")
+    assert "'dumb' is none of on, full, off, dump: did you mean dump?" in ask(person, "trace dumb")
     assert "unknown setting 'progres=1ms' (did you mean progress=?)" in ask(person, "set clock progres=1ms")
     assert "wrong value in 'k1=5' (k1= takes a time such as 10us)" in ask(person, "set clock catchup=2 k1=5")
     assert "'mem=1G' is for the start of a VM" in ask(person, "set clock mem=1G")
@@ -200,3 +261,27 @@ def bad_input(person):
     person.expect(r"^clock\| clock: .*lost=0 extra=0 inversions=0 backward=0")
     person.expect(r"^clock\| clock: PASS")
     person.expect(r"^escapement: all VMs ended, 2 ok, 0 failed$")
+
+
+# ---- the trace, brought out by hand
+
+def trace_by_hand(person):
+    """On, in full, off, on; brought out while the guests run; stopped by a key."""
+    person.expect(r"^b\| share: second=0")
+    monitor(person)
+    assert re.search(r"trace: on; .*\n +events +[1-9]\d* records", ask(person, "trace"))
+    assert "in full" in ask(person, "trace full")
+    ask(person, "vms")
+    off = ask(person, "trace off")
+    assert re.search(r"trace: off.*\n.*\n +exits +[1-9]\d* records", off), off
+    assert ask(person, "trace") == off.replace("trace off", "trace"), "something is recorded though it is off"
+    ask(person, "trace on")
+    person.type("trace dump\r")
+    person.expect("any key stops it")
+    person.type("x")
+    person.expect(r"^trace dump: stopped after \d+ lines\n.*" + MONITOR)
+    person.type("trace dump\r" + ESCAPE + "a")  # goes on in every view
+    person.expect(r"^escapement: trace: end blocks=")
+    monitor(person)
+    person.type("quit\r")
+    person.expect(r"^escapement: all VMs ended, 0 ok, 2 failed$")

@@ -78,6 +78,14 @@ def four_busy(text):
     return perfetto_fault(perfetto.document(run, run.vms, axis)) or vcd_fault(vcd.document(run, run.vms, axis))
 
 
+def dump_loads(text):
+    """The last dump in the log is whole, and has both VMs."""
+    trace, run = load(text)
+    if trace.damage:
+        return trace.damage[0]
+    return None if len(run.vms) == 2 and any(vm.timers for vm in run.vms) else f"VMs in it: {[vm.name for vm in run.vms]}"
+
+
 def _golden():
     """{timer: [(rt, at, mode)]} of tests/golden/figure7.tsv."""
     rows = {}
