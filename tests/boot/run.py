@@ -24,7 +24,7 @@ import person  # noqa: E402
 
 PASS, FAIL, SKIP, ERROR = "pass", "fail", "skip", "error"
 RUN_UNUSABLE, RUN_TIMED_OUT = 2, 124
-GRACE_SECONDS = 30  # past tools/run's own time-out
+GRACE_SECONDS = 45  # past tools/run's own time-out, and what it takes to bring the trace out
 
 children = set()  # the tools/run processes that are under way
 
@@ -36,6 +36,8 @@ def boot(case, folders, log):
                "--timeout", str(case.timeout), *args]
     if folders["on"] == "qemu" and case.shift is not None:
         command += ["--shift", str(case.shift)]
+    if folders["on"] == "qemu" and may_be_asked(case):
+        command += ["--trace-failed", log + ".trace"]
     if case.scene:
         return play(case, command, log)
     with open(log, "wb") as out, open(log + ".err", "wb") as err:
@@ -48,6 +50,12 @@ def boot(case, folders, log):
             return None
         finally:
             children.discard(child)
+
+
+def may_be_asked(case):
+    """For its trace, if it fails: its input is free, and its own settings say nothing of trace or end."""
+    own = any(word in " ".join(case.args) for word in ("--trace", "trace=", "on-empty=", "--image"))
+    return not own and not case.scene and case.runs == 1
 
 
 def play(case, command, log):

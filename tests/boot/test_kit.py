@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 import unittest
+import zlib
 import xml.etree.ElementTree as ElementTree
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -16,7 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
 sys.dont_write_bytecode = True
 
-from launch import arguments, attendant, grubentry, keyboard, process, report, script, suite, vmsfile  # noqa: E402
+from launch import aftermath, arguments, attendant, grubentry, keyboard, process, report, script, suite, trace, vmsfile  # noqa: E402
 from launch.unusable import Unusable  # noqa: E402
 import person  # noqa: E402
 
@@ -96,6 +97,83 @@ class Scripts(unittest.TestCase):
         self.assertEqual(concluded(0, b"y"), (1, "tools/run: never seen: x\n"))
         self.assertEqual(concluded(124, b"y")[0], 124)
         self.assertEqual(concluded(1, b"x")[0], 1)
+
+
+class Aftermaths(unittest.TestCase):
+    """What becomes of a run's trace."""
+    MONITOR = b"\x01a\x01m\x15"
+    LINES = [b"trace: begin 1 hz=1000 rings=0", b"trace: end blocks=0"]
+
+    def start(self, steps=(), fail_on=(), words=b""):
+        """(the output of a machine that starts so, its keys)."""
+        keys = Keys()
+        output = process.Output(None, trace.Filter())
+        output.echo = False
+        output.script = script.Script([script.Step(*s) for s in steps], fail_on)
+        output.aftermath = aftermath.Aftermath("none", output.trace, output.script)
+        output.aftermath.start(keys, keys)
+        output.script.start(keys, keys, output.aftermath)
+        output.write(b"escapement: hello\n" + words)
+        return output, keys
+
+    def dump(self, output):
+        for line in self.LINES:
+            output.write(b"escapement: " + line + b" %08x\n" % zlib.crc32(line.removeprefix(b"trace: ")))
+
+    def test_a_run_that_passes_leaves_at_once(self):
+        output, keys = self.start([("expect", "hello")], words=b"escapement: all VMs ended, 2 ok, 0 failed\n")
+        self.assertEqual((keys.sent, keys.terminated), (self.MONITOR + b"quit\r", False))
+        output.write(b"escapement: nothing left to run\n(escapement) quit\n")
+        self.assertEqual(bytes(output.kept), b"escapement: hello\nescapement: all VMs ended, 2 ok, 0 failed\n")
+        self.assertEqual((output.verdict, output.aftermath.asked), ((2, 0), False))
+
+    def test_a_vm_that_failed_or_a_text_that_was_not_seen(self):
+        for steps, ok in (([], 0), ([("expect", "never")], 1)):
+            output, keys = self.start(steps, words=b"escapement: all VMs ended, %d ok, %d failed\n" % (ok, 1 - ok))
+            self.assertEqual(keys.sent, self.MONITOR + b"trace dump\r")
+            self.dump(output)
+            self.assertEqual(keys.sent, self.MONITOR + b"trace dump\rquit\r")
+            self.assertEqual((keys.terminated, output.panic), (False, False))
+
+    def test_what_must_not_be_seen(self):
+        output, keys = self.start([("expect", "x")], ["PANIC"], b"oh, PANIC!\n")
+        self.assertEqual((keys.sent, keys.terminated), (self.MONITOR + b"trace dump\r", False))
+        output.write(b"x\n")
+        self.dump(output)
+        self.assertEqual((keys.terminated, output.script.complaint()), (True, "seen: PANIC"))
+
+    def test_past_its_time_out(self):
+        shell = "cat >/dev/null & echo waiting; sleep 1.2; " + "; ".join(
+            f"echo escapement: {line.decode()} {zlib.crc32(line.removeprefix(b'trace: ')):08x}" for line in self.LINES) + "; sleep 20"
+        with subprocess.Popen(["/bin/sh", "-c", shell], stdout=subprocess.PIPE, stdin=subprocess.PIPE) as child:
+            output, keys = self.start()
+            output.aftermath.child = child
+            start = time.monotonic()
+            self.assertIsNone(process.follow(child, process.Pipe(child.stdout), output, 0.5))
+        self.assertEqual(keys.sent, self.MONITOR + b"trace dump\r")
+        self.assertTrue(1 < time.monotonic() - start < 10)
+        self.assertEqual(bytes(output.kept), b"escapement: hello\nwaiting\n")
+
+    def test_its_file(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trace")
+            with open(path, "wb"):
+                pass
+            output, _ = self.start(words=b"escapement: all VMs ended, 1 ok, 0 failed\n")
+            output.aftermath.path = path
+            output.aftermath.conclude(process.OK)
+            self.assertEqual(os.listdir(folder), [])    # no empty one is left
+            output, _ = self.start(words=b"escapement: all VMs ended, 0 ok, 1 failed\n")
+            output.aftermath.path = path
+            self.dump(output)
+            output.aftermath.conclude(process.FAILED)
+            self.assertGreater(os.path.getsize(path), 0)
+
+    def test_its_settings(self):
+        args = ["--empty", "--kernel", __file__, "--trace-failed", "x"]
+        self.assertEqual(arguments.parse(args, None).append, "on-empty=halt")
+        self.assertEqual(arguments.parse([*args, "--append", "slice=1ms on-empty=end"], None).append, "slice=1ms on-empty=end")
+        self.assertRaises(Unusable, arguments.parse, [*args, "--trace", "y"], None)
 
 
 class Folder(unittest.TestCase):
@@ -178,7 +256,7 @@ class Suites(Folder):
     CASES = ("timeout 60\n[good]\nvm t k mem=64M -- a\nexpect all passed\nfail-on PANIC\n\n"
              "[two]\nstatus 1\nstop\n[slow]\nvm x\n[broken]\nvm y\n")
     # In the place of tools/run: what it was given, then a status by the case.
-    FAKE = ("import sys\nprint('args', sys.argv[1:])\nprint('\\x1b[2Jodd\\x00', sys.argv[-1])\n"
+    FAKE = ("import sys\nopen(sys.argv[1].removeprefix('--trace-failed='), 'w').write('a trace')\nprint('args', sys.argv[1:])\nprint('\\x1b[2Jodd\\x00', sys.argv[-1])\n"
             "last = sys.argv[-1]\nprint('tools/run: because', file=sys.stderr)\n"
             "sys.exit({'--fail-on=PANIC': 0, '--stop': 1, '--vm=x': 124, '--vm=y': 2}[last])\n")
 
@@ -208,9 +286,11 @@ class Suites(Folder):
     def test_results(self):
         status, said, keep = self.run_suite()
         self.assertEqual(status, process.UNUSABLE)  # one of them is no test at all
-        self.assertRegex(said, r"(?s)PASS  good .*PASS  two .*FAIL  slow .*: because \(log: .*slow\.log\)\nERROR broken .*"
+        self.assertRegex(said, r"(?s)PASS  good .*PASS  two .*FAIL  slow .*: because \(log: .*slow\.log, trace: .*slow\.trace\)\nERROR broken .*"
                                r"2 passed, 2 failed\n$")
-        self.assertEqual(sorted(os.listdir(keep)), ["broken.log", "slow.log"])
+        self.assertEqual(sorted(os.listdir(keep)), ["broken.log", "broken.trace", "slow.log", "slow.trace"])
+        with open(os.path.join(keep, "slow.trace"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "a trace")
         self.assertEqual(self.run_suite("--only", "^slow")[0], process.FAILED)
         self.assertEqual(self.run_suite("--only", "good|two")[0], process.OK)
         self.assertEqual(self.run_suite("--only", "nothing")[0], process.FAILED)
@@ -236,6 +316,12 @@ class Suites(Folder):
         result = report.Result("x", 0, 1, 0.0)
         self.assertFalse(result.passed)
         self.assertEqual(result.why(), "ended with 0, not 1")
+
+    def test_which_vm_failed(self):
+        serial = "escapement: vm a ended exit 3\r\nescapement: vm b ended poweroff\nescapement: vm c ended crash triple fault\nx"
+        self.assertEqual(report.Result("x", 1, 0, 0.0, serial=serial).why(), "vm a ended exit 3, vm c ended crash triple fault")
+        self.assertEqual(report.Result("x", 1, 0, 0.0, "never seen: y", serial).why(), "never seen: y")
+        self.assertEqual(report.Result("x", 124, 0, 0.0, serial=serial).why(), "past the time-out")
 
 
 class Ports(unittest.TestCase):

@@ -5,7 +5,7 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from launch import attendant, options
+from launch import aftermath, attendant, options
 from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
@@ -114,6 +114,7 @@ def _parser():
         "are a terminal)")
     add("--serial", metavar="FILE", help="write the serial output there too")
     add("--trace", metavar="FILE", help="write the run's trace there (tools/trace shows it); adds trace=dump to --append")
+    add("--trace-failed", metavar="FILE", help="write it there only if the run fails, past its time-out too; adds on-empty=halt")
     add("--append", default="", metavar="WORDS", help="global settings: the hypervisor's command line")
     add("--vm", dest="lines", type=parse_vm, action="extend", default=[], metavar="VM",
         help='"NAME FILE [mem=.. cpus=.. ...] [initrd=FILE] [module=FILE]... [-- guest\'s words]"')
@@ -145,6 +146,10 @@ def parse(argv, default_kernel):
     check_words(args.append.split(), "--append")
     if args.trace and not any(word.startswith("trace=") for word in args.append.split()):
         args.append = f"{args.append} trace=dump".strip()
+    if args.trace and args.trace_failed:
+        raise Unusable("--trace and --trace-failed: one of them")
+    if args.trace_failed:
+        args.append = aftermath.append(args.append)
     args.modules = args.lines
     if args.cases:
         return args

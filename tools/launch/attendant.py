@@ -6,25 +6,28 @@ from launch import keyboard, process
 
 
 class Attendant:
-    """For one run. `interactive`: a person; `script` (launch.script.Script): answers what it sees. Neither: the port's
-    input is left alone."""
+    """For one run. `interactive`: a person; `script` (launch.script.Script): answers what it sees; `aftermath`
+    (launch.aftermath.Aftermath): asks for the trace of a run that failed. None of them: the port's input is left alone."""
 
-    def __init__(self, interactive=False, script=None):
+    def __init__(self, interactive=False, script=None, aftermath=None):
         self.interactive = interactive
         self.script = script
+        self.aftermath = aftermath
 
     @property
     def types(self):
         """True if the machine's input must be connected."""
-        return self.interactive or self.script is not None
+        return self.interactive or self.script is not None or self.aftermath is not None
 
     def attached(self, child, descriptor):
         """A context: what is typed goes to `descriptor`, as long as it lasts."""
         if not self.types:
             return contextlib.nullcontext()
         keys = keyboard.Keyboard(descriptor)
+        if self.aftermath:
+            self.aftermath.start(keys, child)
         if self.script:
-            self.script.start(keys, child)
+            self.script.start(keys, child, self.aftermath)
         return keyboard.Terminal(keys, child) if self.interactive else contextlib.nullcontext()
 
 

@@ -9,6 +9,7 @@ import time
 import tty
 
 POLL_SECONDS = 0.05
+AFTERMATH_SECONDS = 30  # for the trace of a run that is past its time-out
 VERDICT = re.compile(rb"^escapement: all VMs ended, (\d+) ok, (\d+) failed\s*$")
 PANIC = re.compile(rb"^escapement: panic")
 
@@ -26,12 +27,18 @@ class Output:
         self.panic = False
         self.echo = True    # on standard output
         self.kept = bytearray()
+        self.aftermath = None   # launch.aftermath.Aftermath: when it has begun, what comes is its own
         self.script = None  # what follows the output and may stop the machine (launch.script.Script)
 
     def write(self, data):
         self._show(self.trace.take(data) if self.trace else data)
+        if self.aftermath:
+            self.aftermath.look()
 
     def _show(self, data):
+        if self.aftermath and self.aftermath.begun:
+            self.panic = self.panic or b"\nescapement: panic" in data
+            return
         if self.script:
             self.script.feed(data)
         self.kept += data
@@ -47,6 +54,8 @@ class Output:
         match = VERDICT.match(line)
         if match:
             self.verdict = (int(match[1]), int(match[2]))
+            if self.aftermath:
+                self.aftermath.verdict_came(self.verdict)
         self.panic = self.panic or bool(PANIC.match(line))
 
     def close(self):
@@ -114,19 +123,22 @@ def stop(child):
 
 
 def follow(child, source, output, timeout):
-    """Copies the source to the output until the child ends. Its exit status, or None past the time-out. Whatever
-    interrupts this, the child does not survive it."""
+    """Copies the source to the output until the child ends. Its exit status, or None past the time-out (and what the
+    aftermath takes then). Whatever interrupts this, the child does not survive it."""
     deadline = time.monotonic() + timeout
+    late = False
     try:
         while child.poll() is None:
             if time.monotonic() > deadline:
-                return None
+                if late or not output.aftermath or not output.aftermath.ask():
+                    return None
+                late, deadline = True, time.monotonic() + AFTERMATH_SECONDS
             data = source.read()
             if data:
                 output.write(data)
             elif isinstance(source, Tail):
                 time.sleep(POLL_SECONDS)
-        return child.returncode
+        return None if late else child.returncode
     finally:
         stop(child)
         while data := source.read():

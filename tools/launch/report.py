@@ -8,6 +8,7 @@ from launch import process
 
 TAIL_LINES = 100  # of a failed run's serial output, in the JUnit file
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+ENDED_BADLY = re.compile(r"^escapement: (vm \S+ ended (?!exit 0\r?$|poweroff\r?$).*?)\r?$", re.MULTILINE)
 WHY = {process.FAILED: "a VM failed, or what was expected was not seen", process.UNUSABLE: "unusable arguments",
        process.NO_VERDICT: "a panic, or the emulator died", process.TIMED_OUT: "past the time-out"}
 
@@ -22,6 +23,7 @@ class Result:
     message: str = ""  # what tools/run had to say
     serial: str = ""   # the serial output
     log: str = ""      # where that is kept
+    trace: str = ""    # where its trace is, if there is one
 
     @property
     def passed(self):
@@ -35,12 +37,20 @@ class Result:
     def why(self):
         if self.status == process.OK:
             return f"ended with 0, not {self.expected}"
-        return self.message or WHY.get(self.status, f"status {self.status}")
+        if self.message:
+            return self.message
+        ends = ENDED_BADLY.findall(self.serial) if self.status == process.FAILED else []
+        return ", ".join(ends) or WHY.get(self.status, f"status {self.status}")
+
+
+def kept(result):
+    files = [f"{what}: {path}" for what, path in (("log", result.log), ("trace", result.trace)) if path]
+    return f" ({', '.join(files)})" if files else ""
 
 
 def line(result):
     word = "PASS" if result.passed else "ERROR" if result.broken else "FAIL"
-    reason = "" if result.passed else f": {result.why()}" + (f" (log: {result.log})" if result.log else "")
+    reason = "" if result.passed else f": {result.why()}" + kept(result)
     return f"{word:5} {result.name} ({result.seconds:.1f} s){reason}"
 
 
@@ -50,7 +60,7 @@ def tap(results):
         lines.append(f"{'ok' if result.passed else 'not ok'} {number} - {result.name}")
         if not result.passed:
             lines += ["  ---", f"  message: {result.why()!r}", f"  status: {result.status}"]
-            lines += [f"  log: {result.log}"] if result.log else []
+            lines += [f"  {what}: {path}" for what, path in (("log", result.log), ("trace", result.trace)) if path]
             lines.append("  ...")
     return "\n".join(lines) + "\n"
 

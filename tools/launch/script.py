@@ -44,12 +44,13 @@ class Script:
         self.failure = None
         self.keyboard = None
         self.child = None
+        self.aftermath = None   # launch.aftermath.Aftermath: a failed run ends when that is through
         self.stopped = False
         self.lock = threading.Lock()
 
-    def start(self, keyboard, child):
+    def start(self, keyboard, child, aftermath=None):
         """The machine is there: what may be sent at once is."""
-        self.keyboard, self.child = keyboard, child
+        self.keyboard, self.child, self.aftermath = keyboard, child, aftermath
         self.feed(b"")
 
     @property
@@ -73,6 +74,8 @@ class Script:
 
     def _end(self):
         self.stopped = True
+        if self.failure and self.aftermath and self.aftermath.ask():
+            return
         if self.child:
             self.child.terminate()
 

@@ -77,30 +77,47 @@ def wait(child, case, log):
             print(f"  {case.name}: {time.monotonic() - start:.0f} s: {vmsfile.printable(last)}", file=sys.stderr, flush=True)
 
 
+def read_if_there(path):
+    if not os.path.exists(path):
+        return b""
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def last_word(errors):
+    """What tools/run said last, but for what it said of the trace."""
+    lines = [line.removeprefix("tools/run: ") for line in errors.decode(errors="replace").strip().split("\n")]
+    return next((line for line in reversed(lines) if not line.startswith("--trace-failed")), "")
+
+
+def keep_file(folder, name, data):
+    """Where it is now."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    with open(path, "wb") as file:
+        file.write(data)
+    return path
+
+
 def run_case(case, program, folder, keep):
-    """One run, as a command of its own; its log stays if it fails."""
+    """One run, as a command of its own; its log and trace stay if it fails."""
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="escapement-") as directory:
         log = os.path.join(directory, "serial")
         with open(log, "wb") as out, open(log + ".err", "wb") as err:
-            child = subprocess.Popen([sys.executable, program, *case.arguments], cwd=folder, stdin=subprocess.DEVNULL,
-                                     stdout=out, stderr=err)
+            child = subprocess.Popen([sys.executable, program, f"--trace-failed={log}.trace", *case.arguments], cwd=folder,
+                                     stdin=subprocess.DEVNULL, stdout=out, stderr=err)
             try:
                 status = wait(child, case, log)
             finally:
                 child.terminate()
                 child.wait()
-        with open(log, "rb") as file:
-            serial = file.read()
-        with open(log + ".err", "rb") as file:
-            message = file.read().decode(errors="replace").strip().split("\n")[-1].removeprefix("tools/run: ")
-    result = report.Result(case.name, status, case.expected, time.monotonic() - start, message,
+        serial, trace, errors = (read_if_there(log + end) for end in ("", ".trace", ".err"))
+    result = report.Result(case.name, status, case.expected, time.monotonic() - start, last_word(errors),
                            serial.decode(errors="replace"))
     if not result.passed:
-        os.makedirs(keep, exist_ok=True)
-        result.log = os.path.join(keep, case.name + ".log")
-        with open(result.log, "wb") as file:
-            file.write(serial)
+        result.log = keep_file(keep, case.name + ".log", serial)
+        result.trace = keep_file(keep, case.name + ".trace", trace) if trace else ""
     return result
 
 

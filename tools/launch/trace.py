@@ -43,13 +43,13 @@ class Filter:
         self.line, self.passed = b"", 0
         return left
 
-    def write(self, path):
+    def write(self, path, option="--trace"):
         """The trace file. Says on standard error what is wrong with it: the run's verdict is not its business."""
         try:
             trace = self.collector.trace()
             file.write(trace, path)
         except (records.TraceError, OSError) as error:
-            print(f"tools/run: --trace {path}: {error}", file=sys.stderr)
+            print(f"tools/run: {option} {path}: {error}", file=sys.stderr)
             return
         for damage in trace.damage:
-            print(f"tools/run: --trace {path}: {damage}", file=sys.stderr)
+            print(f"tools/run: {option} {path}: {damage}", file=sys.stderr)
