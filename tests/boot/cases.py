@@ -34,6 +34,7 @@ def linux_seen(name, plain=False):
     return [*sources, rf"^{name}\| init: user space reached, Linux 6\.1",
             rf"^{name}\| init: clockevent lapic{'' if plain else '-deadline'}$",
             rf"^{name}\| init: clocksource tsc.* of .*acpi_pm", rf"^{name}\| init: clocks: acpi_pm .* ok",
+            rf"^{name}\| init: clocks: hpet .* ok",
             rf"^{name}\| init: date \d+ rtc \d+ ok", rf"^{name}\| init: interrupts .*IO-APIC",
             rf"^{name}\| init: sleep5: rtc=\d\.\d\d tsc=\d\.\d\d ok", rf"^escapement: vm {name} ended poweroff"]
 

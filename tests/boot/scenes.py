@@ -131,9 +131,10 @@ def leap(person, lines):
 
 def log_in(person, number, name, password):
     """Through getty and login: a wrong password first."""
+    person.type(f"{ESCAPE}{number}")
+    person.expect(f"terminal of {name}")
+    person.type("\r")
     for word, answer in (("wrong", "Login incorrect"), (password, PROMPT)):
-        person.type(f"{ESCAPE}{number}" if word == "wrong" else "")
-        person.type("\r" if word == "wrong" else "")
         person.expect(r"guest login: ")
         person.type("root\r")
         person.expect(r"^Password: ")
@@ -145,22 +146,27 @@ def line_editing(person):
     """In a guest's shell all keys are the shell's, and the guest's terminal driver's."""
     for keys, seen in (
             ("echo wrogn\x7f\x7fng | tr a-z A-Z\r", "WRONG"),                # rub out
-            ("echo ab; echo cd\x1b[D\x1b[D\x1b[Dx\x1b[C-\r", "xo-"),          # cursor left and right
-            ("\x1b[A\x1b[A\x1b[B\r", "xo-"),                                # history up and down
+            ("echo cd\x1b[D\x1b[Dx\x1b[C-\r", "xc-d"),                       # cursor left and right
+            ("\x1b[A\x1b[A\x1b[B\r", "xc-d"),                               # history up and down
             ("cho home\x01\x01e\r", "home"),                               # Ctrl-A for the shell
             ("cat /proc/versi\t | cut -c1-5\r", "Linux"),                   # completion
-            ("sleep 1000\r\x03echo st$((1))pped\r", "st1pped"),             # Ctrl-C
-            ("cat | tr a-z A-Z\rof a pipe\r\x04", "OF A PIPE"),             # Ctrl-D
-            ("echo on$((0))e\recho tw$((0))o\rfalse ||\recho on$((0))ly\r", "on0e[^$]*tw0o[^$]*on0ly")):  # a paste
+            ("echo on$((0))e\recho tw$((0))o\rfalse ||\recho on$((0))ly\r", "on0e\n(.*\n)*tw0o\n(.*\n)*on0ly")):  # a paste
         person.type(keys)
-        person.expect(rf"(?s)^{seen}\n")
+        person.expect(rf"^{seen}\n")
+        person.expect(PROMPT)
+    for command, keys, seen in (("while :; do :; done", "\x03echo st$((1))pped\r", "st1pped"),    # Ctrl-C
+                                ("cat | tr a-z A-Z", "of a pipe\r\x04", "OF A PIPE")):           # Ctrl-D
+        person.type(f"echo re''ady; {command}\r")
+        person.expect("^ready\n")  # what comes earlier, the shell's own editor takes as it is
+        person.type(keys)
+        person.expect(rf"^{seen}\n")
         person.expect(PROMPT)
 
 
 def two_debians(person):
     """Log in to one, run commands, switch, retune, pause with each meaning, kill one, quit."""
-    for words in ("alpha\\| init: a login", "beta\\| init: a shell"):
-        person.expect(rf"^{words} for you".replace("\\\\", "\\"))
+    for _ in range(2):
+        person.expect(r"^(?:alpha\| init: a login|beta\| init: a shell) for you")
     log_in(person, 1, "alpha", "escapement")
     assert shell(person, "uname -s") == "Linux\n"
     line_editing(person)
