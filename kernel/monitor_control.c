@@ -76,7 +76,7 @@ static bool parse_settings(struct vm_config *config, unsigned int argc, char **a
     char text[WORD_SHOWN + 4];
 
     for (unsigned int i = 2; i < argc; i++) {
-        if (!words_apply(vm_settings, VM_SETTINGS, &line, &given, argv[i], why, sizeof why)) {
+        if (!words_apply(vm_settings, vm_settings_count, &line, &given, argv[i], why, sizeof why)) {
             monitor_say("%s; nothing has been changed", why);
             return false;
         }

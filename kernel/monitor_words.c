@@ -23,7 +23,7 @@ const char *monitor_meanings(unsigned int i)
 
 const char *monitor_settings(unsigned int i)
 {
-    for (unsigned int k = 0; k < VM_SETTINGS; k++) {
+    for (unsigned int k = 0; k < vm_settings_count; k++) {
         if (settings_live(vm_settings[k].name) && i-- == 0)
             return vm_settings[k].name;
     }

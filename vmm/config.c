@@ -31,7 +31,7 @@ void config_parse_global(struct global_config *out, const char *cmdline, bool st
     while ((word = words_next(&w)) != NULL) {
         char text[VM_REASON_MAX + 16];
 
-        if (words_apply(global_settings, GLOBAL_SETTINGS, out, &given, word, why, sizeof(why)))
+        if (words_apply(global_settings, global_settings_count, out, &given, word, why, sizeof(why)))
             continue;
         host_snprintf(text, sizeof(text), "command line: %s", why);
         complain(text);
@@ -142,7 +142,7 @@ static bool apply_words(struct settings_line *line, struct words w, unsigned int
 
     line->vm->given &= ~SETTINGS_PER_LINE;
     while ((word = words_next(&w)) != NULL) {
-        if (!words_apply(vm_settings, VM_SETTINGS, line, &line->vm->given, word, why, sizeof(why))) {
+        if (!words_apply(vm_settings, vm_settings_count, line, &line->vm->given, word, why, sizeof(why))) {
             refuse(line->vm, number, why);
             return false;
         }

@@ -100,7 +100,7 @@ static bool parse_trace_buffer(void *target, const char *value)
     return true;
 }
 
-const struct setting global_settings[GLOBAL_SETTINGS] = {
+const struct setting global_settings[] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
     {"on-empty=", "on-empty=halt|end", parse_on_empty},
@@ -109,6 +109,7 @@ const struct setting global_settings[GLOBAL_SETTINGS] = {
     {"trace=", "trace=on|off|full|dump", parse_global_trace},
     {"trace-buffer=", "trace-buffer= takes a power of two from 64K to 256M", parse_trace_buffer},
 };
+const unsigned int global_settings_count = COUNT(global_settings);
 
 /* ---- a module's settings ---- */
 
@@ -375,7 +376,7 @@ bool settings_live(const char *word)
     return false;
 }
 
-const struct setting vm_settings[VM_SETTINGS] = {
+const struct setting vm_settings[] = {
     {"vm=", "a name of 1 to 16 letters, digits, '-' and '_'", parse_vm},
     {"initrd", "a module is an initrd or a module, not both", parse_initrd},
     {"module", "a module is an initrd or a module, not both", parse_module},
@@ -399,3 +400,5 @@ const struct setting vm_settings[VM_SETTINGS] = {
     {"trace=", "trace=exits", parse_trace},
     {"stats=", "stats=exits", parse_stats},
 };
+const unsigned int vm_settings_count = COUNT(vm_settings);
+_Static_assert(COUNT(vm_settings) <= 32, "words_apply() has a bit for each");

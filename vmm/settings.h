@@ -6,9 +6,6 @@
 #include "vmm/config.h"
 #include "vmm/words.h"
 
-#define GLOBAL_SETTINGS 7
-#define VM_SETTINGS     22
-
 enum module_role { ROLE_KERNEL, ROLE_INITRD, ROLE_MODULE };
 
 /* What one module line is parsed into: the target of vm_settings. */
@@ -18,10 +15,12 @@ struct settings_line {
 };
 
 /* Target: struct global_config. */
-extern const struct setting global_settings[GLOBAL_SETTINGS];
+extern const struct setting global_settings[];
+extern const unsigned int global_settings_count;
 
 /* Target: struct settings_line. The first ones are given once in each line, the others once for each VM. */
-extern const struct setting vm_settings[VM_SETTINGS];
+extern const struct setting vm_settings[];
+extern const unsigned int vm_settings_count;
 /* Whether a word's setting may be changed while the VM runs: those of its time, but for time=. */
 bool settings_live(const char *word);
 #define SETTINGS_PER_LINE 0x7u /* bits of vm=, initrd, module */

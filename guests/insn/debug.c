@@ -14,23 +14,12 @@
 #define RFLAGS_TF (1ull << 8)
 #define RFLAGS_RF (1ull << 16)
 
-#define ACCESSORS(reg)                                                                                       \
-    static uint64_t read_##reg(void)                                                                         \
-    {                                                                                                        \
-        uint64_t value;                                                                                      \
-        __asm__ volatile("movq %%" #reg ", %0" : "=r"(value) : : "memory");                                  \
-        return value;                                                                                        \
-    }                                                                                                        \
-    static void write_##reg(uint64_t value)                                                                  \
-    {                                                                                                        \
-        __asm__ volatile("movq %0, %%" #reg : : "r"(value) : "memory");                                      \
-    }
-ACCESSORS(dr0)
-ACCESSORS(dr1)
-ACCESSORS(dr2)
-ACCESSORS(dr3)
-ACCESSORS(dr6)
-ACCESSORS(dr7)
+INSN_REGISTER(dr0)
+INSN_REGISTER(dr1)
+INSN_REGISTER(dr2)
+INSN_REGISTER(dr3)
+INSN_REGISTER(dr6)
+INSN_REGISTER(dr7)
 
 static volatile uint64_t hits, last_dr6;
 static volatile uint64_t rips[16];

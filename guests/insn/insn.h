@@ -11,6 +11,19 @@ uint64_t insn_run(const void *bytes, unsigned int n, uint64_t rax);
 /* The vector of the fault in the latest insn_run(), 0: none. */
 uint64_t insn_caught(void);
 
+/* read_NAME() and write_NAME() of a control or debug register. */
+#define INSN_REGISTER(reg)                                                                                   \
+    static uint64_t read_##reg(void)                                                                         \
+    {                                                                                                        \
+        uint64_t value;                                                                                      \
+        __asm__ volatile("movq %%" #reg ", %0" : "=r"(value) : : "memory");                                  \
+        return value;                                                                                        \
+    }                                                                                                        \
+    static void write_##reg(uint64_t value)                                                                  \
+    {                                                                                                        \
+        __asm__ volatile("movq %0, %%" #reg : : "r"(value) : "memory");                                      \
+    }
+
 void insn_control_registers(void);
 void insn_debug(void);
 void insn_xsave(void);

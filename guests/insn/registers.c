@@ -20,21 +20,10 @@
 #define CPUID_1_ECX_XSAVE   (1u << 26)
 #define CPUID_1_ECX_OSXSAVE (1u << 27)
 
-#define ACCESSORS(reg)                                                                                       \
-    static uint64_t read_##reg(void)                                                                         \
-    {                                                                                                        \
-        uint64_t value;                                                                                      \
-        __asm__ volatile("movq %%" #reg ", %0" : "=r"(value) : : "memory");                                  \
-        return value;                                                                                        \
-    }                                                                                                        \
-    static void write_##reg(uint64_t value)                                                                  \
-    {                                                                                                        \
-        __asm__ volatile("movq %0, %%" #reg : : "r"(value) : "memory");                                      \
-    }
-ACCESSORS(cr0)
-ACCESSORS(cr3)
-ACCESSORS(cr4)
-ACCESSORS(cr8)
+INSN_REGISTER(cr0)
+INSN_REGISTER(cr3)
+INSN_REGISTER(cr4)
+INSN_REGISTER(cr8)
 
 static uint64_t smsw(void)
 {

@@ -319,7 +319,7 @@ static void what_may_change_live(void **state)
     unsigned int live = 0;
 
     (void)state;
-    for (unsigned int i = 0; i < VM_SETTINGS; i++)
+    for (unsigned int i = 0; i < vm_settings_count; i++)
         live += settings_live(vm_settings[i].name);
     assert_int_equal(live, 8);
     assert_true(settings_live("progress=1us"));
@@ -330,7 +330,7 @@ static void what_may_change_live(void **state)
         uint32_t given = 0;
 
         vm.time.fixed = !fixed;
-        assert_true(words_apply(vm_settings, VM_SETTINGS, &line, &given,
+        assert_true(words_apply(vm_settings, vm_settings_count, &line, &given,
                                 fixed ? "catchup=3/2" : "catchup=adaptive", why, sizeof why));
         assert_int_equal(vm.time.fixed, fixed);
     }

@@ -33,7 +33,7 @@ def known_settings():
             text = file.read()
     except OSError:
         return {}
-    table = text[text.find("vm_settings[VM_SETTINGS]"):]
+    table = text[text.find("setting vm_settings[]"):]
     return dict(re.findall(r'\{"([a-z0-9-]+=?)",\s*"([^"]*)"', table))
 
 
