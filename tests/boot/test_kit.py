@@ -121,7 +121,7 @@ class Aftermaths(unittest.TestCase):
             output.write(b"escapement: " + line + b" %08x\n" % zlib.crc32(line.removeprefix(b"trace: ")))
 
     def test_a_run_that_passes_leaves_at_once(self):
-        output, keys = self.start([("expect", "hello")], words=b"escapement: all VMs ended, 2 ok, 0 failed\n")
+        output, keys = self.start([("expect", "hello")], words=b"escapement: all VMs ended, 2 ok, 0 failed\nescapement: halted\n")
         self.assertEqual((keys.sent, keys.terminated), (self.MONITOR + b"quit\r", False))
         output.write(b"escapement: nothing left to run\n(escapement) quit\n")
         self.assertEqual(bytes(output.kept), b"escapement: hello\nescapement: all VMs ended, 2 ok, 0 failed\n")

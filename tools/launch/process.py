@@ -31,7 +31,10 @@ class Output:
         self.script = None  # what follows the output and may stop the machine (launch.script.Script)
 
     def write(self, data):
-        self._show(self.trace.take(data) if self.trace else data)
+        data = self.trace.take(data) if self.trace else data
+        # Nothing behind the verdict is the run's own where an aftermath follows.
+        for piece in data.splitlines(keepends=True) if self.aftermath else [data]:
+            self._show(piece)
         if self.aftermath:
             self.aftermath.look()
 

@@ -18,7 +18,7 @@ from launch.unusable import Unusable
 
 SECTION = re.compile(r"\[([A-Za-z0-9_-]{1,16})\]$")
 OPTIONS = ("on", "realtime", "cpus", "cpu", "memory", "timeout", "serial", "append", "kernel", "interactive", "virtual-time",
-           "expect", "send", "fail-on", "stop", "junit", "tap", "boot", "firmware")
+           "expect", "send", "fail-on", "stop", "junit", "tap", "boot", "firmware", "shift")
 FLAGS = ("realtime", "interactive", "virtual-time", "stop", "tap")
 FILES = ("serial", "kernel", "junit")
 PARTS = ("initrd", "module")
