@@ -15,6 +15,7 @@ struct spec {
     unsigned int width;
     unsigned int precision; /* of %s: UINT32_MAX if none was given */
     unsigned int length;    /* number of l's; z counts as one */
+    unsigned int narrow;    /* number of h's */
 };
 
 static void put(struct output *o, char c)
@@ -126,17 +127,20 @@ static struct spec parse(const char **fmt, struct arguments *a)
         (*fmt)++;
         f.precision = width_of(fmt, a, &ignored);
     }
-    while (**fmt == 'h')
-        (*fmt)++; /* promoted to int anyway */
+    for (; **fmt == 'h'; (*fmt)++)
+        f.narrow++;
     for (; **fmt == 'l' || **fmt == 'z'; (*fmt)++)
         f.length++;
     return f;
 }
 
+/* C11 7.21.6.1: an argument of h or hh has been promoted, and is turned back. */
 static void put_signed(struct output *o, const struct spec *f, struct arguments *a)
 {
     int64_t v = f->length ? va_arg(a->list, long long) : va_arg(a->list, int);
 
+    if (f->narrow)
+        v = f->narrow == 1 ? (int16_t)v : (int8_t)v;
     put_number(o, f, v < 0 ? -(uint64_t)v : (uint64_t)v, 10, v < 0 ? "-" : "");
 }
 
@@ -144,6 +148,8 @@ static void put_unsigned(struct output *o, const struct spec *f, struct argument
 {
     uint64_t v = f->length ? va_arg(a->list, unsigned long long) : va_arg(a->list, unsigned int);
 
+    if (f->narrow)
+        v = f->narrow == 1 ? (uint16_t)v : (uint8_t)v;
     put_number(o, f, v, base, "");
 }
 

@@ -4,6 +4,7 @@
 #include "vmm/load_kinds.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
+#include "vmm/words.h"
 
 /* Boot loaders leave what lies below to the guest's own trampolines and tables; so do we. */
 #define SCRATCH 0x10000u
@@ -42,15 +43,14 @@ static void name_image(struct load *l)
 {
     const char *path = l->vm->config.image_name;
     const char *name = path;
+    char shown[WORD_SHOWN + 4];
 
     for (; *path != '\0'; path++) {
         if (*path == '/' && path[1] != '\0')
             name = path + 1;
     }
-    host_snprintf(l->name, sizeof(l->name), "module %u (%s", l->vm->config.image_module, name);
-    /* A name that is too long is cut; the bracket is closed. */
-    l->name[sizeof(l->name) - 2] = '\0';
-    memcpy(l->name + strlen(l->name), ")", 2);
+    words_shown(shown, name);
+    host_snprintf(l->name, sizeof(l->name), "module %u (%s)", l->vm->config.image_module, shown);
 }
 
 bool load_images(struct vm *vm, char *why, size_t n)

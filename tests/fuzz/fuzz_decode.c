@@ -4,7 +4,7 @@
 #include <capstone/capstone.h>
 
 #include "tests/fuzz/decode_differences.h"
-#include "tests/fuzz/input.h"
+#include "tests/fuzz/bytes.h"
 #include "vmm/backend.h"
 #include "vmm/decode.h"
 #include "vmm/vcpu.h"
@@ -253,7 +253,7 @@ static void judge(const uint8_t *code, size_t n, unsigned int mode, enum decode_
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const unsigned int modes[] = {16, 32, 64};
-    struct input in = {data, size};
+    struct bytes in = {data, size};
     unsigned int mode = take8(&in) % 3;
     size_t n = in.left < INSN_MAX_LENGTH + 2 ? in.left : INSN_MAX_LENGTH + 2, left = n;
     uint8_t *exact = malloc(n ? n : 1); /* ASan sees a read behind its end */

@@ -2,7 +2,7 @@
 /* The emulator of instructions on device memory against the processor that this runs on: the same registers,
  * flags and memory after each instruction, and RIP behind it. In 64-bit mode, the only one that a process
  * has. Undefined flags are left out (SDM vol. 2, the instructions' pages). */
-#include "tests/fuzz/input.h"
+#include "tests/fuzz/bytes.h"
 #include "tests/fuzz/native.h"
 #include "tests/unit/support/fake_host.h"
 #include "tests/unit/support/fake_hv.h"
@@ -115,7 +115,7 @@ static bool in_window(uint64_t address)
     return address >= WINDOW_FIRST && address < WINDOW_FIRST + WINDOW_BYTES;
 }
 
-static bool prepare_string(struct experiment *e, struct input *in)
+static bool prepare_string(struct experiment *e, struct bytes *in)
 {
     e->start.gpr[GPR_RSI] = WINDOW_FIRST + 0x200 + take(in, 2) % (WINDOW_BYTES - 0x400);
     e->start.gpr[GPR_RDI] = WINDOW_FIRST + 0x200 + take(in, 2) % (WINDOW_BYTES - 0x400);
@@ -124,7 +124,7 @@ static bool prepare_string(struct experiment *e, struct input *in)
     return true;
 }
 
-static bool prepare_operand(struct experiment *e, struct input *in)
+static bool prepare_operand(struct experiment *e, struct bytes *in)
 {
     if (is_bit(&e->insn) && e->insn.src.kind == OPERAND_REG)
         e->start.gpr[e->insn.src.reg] = (uint64_t)(int16_t)take(in, 2);
@@ -145,7 +145,7 @@ static void fill(uint8_t *data, uint64_t seed)
 }
 
 /* False: this input is no experiment. */
-static bool prepare(struct experiment *e, struct input *in)
+static bool prepare(struct experiment *e, struct bytes *in)
 {
     for (unsigned int i = 0; i < INSN_MAX_LENGTH; i++)
         e->code[i] = take8(in);
@@ -245,7 +245,7 @@ static void set_up(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct experiment e;
-    struct input in = {data, size};
+    struct bytes in = {data, size};
     struct native_state ours, theirs;
 
     if (!vm)

@@ -2,7 +2,7 @@
  * the fuzzer's choice, and any exit record. So the dispatcher, the decoder, the walk of guest page tables,
  * segmentation, string I/O, the emulator, MSRs, CPUID, control registers. What must hold: no assertion, no
  * access outside the guest's RAM (ASan), an end within bounded work; a VM that ends says why in one line. */
-#include "tests/fuzz/input.h"
+#include "tests/fuzz/bytes.h"
 #include "tests/unit/support/fake_host.h"
 #include "tests/unit/support/fake_hv.h"
 #include "tests/unit/support/fake_vm.h"
@@ -12,7 +12,7 @@
 /* Every allocation of RAM is this one, with nothing behind it that may be touched. */
 #define RAM VM_MEM_MIN
 
-static struct input in;
+static struct bytes in;
 static struct vm machine;
 
 /* An address that is likely to mean something: in RAM, at its end, at a page's end, at 4 GiB, a device's. */
@@ -158,7 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static _Alignas(RAM) uint8_t ram[RAM];
     struct vm *vm = &machine;
 
-    in = (struct input){data, size};
+    in = (struct bytes){data, size};
     fake_host_reset();
     fake_hv_reset();
     fake_host.lent = ram;

@@ -2,7 +2,7 @@
  * LAPIC, PIT, RTC and CMOS, HPET, PM timer, UART, ACPI PM, port 61h, kvm-clock), the run loop, the scheduler
  * that takes the processor away. What must hold after each step: the invariants and the ledger (DESIGN.md
  * section 2), apparent time does not decrease, no assertion is reached. */
-#include "tests/fuzz/input.h"
+#include "tests/fuzz/bytes.h"
 #include "tests/unit/support/fake_cpuid.h"
 #include "tests/unit/support/fake_host.h"
 #include "tests/unit/support/fake_hv.h"
@@ -14,7 +14,7 @@
 #define CODE       0x8000u
 #define LONGEST_RT 40u /* bits of a step of real time: 18 minutes */
 
-static struct input in;
+static struct bytes in;
 static struct vm *vm;
 static at_t seen;
 
@@ -289,7 +289,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static struct vm machine;
     static _Alignas(VM_MEM_MIN) uint8_t ram[VM_MEM_MIN];
 
-    in = (struct input){data, size};
+    in = (struct bytes){data, size};
     vm = &machine;
     seen = 0;
     fake_host_reset();

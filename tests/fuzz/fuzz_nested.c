@@ -6,7 +6,7 @@
 #include "arch/x86/nested.h"
 #include "arch/x86/svm/npt.h"
 #include "arch/x86/vmx/ept.h"
-#include "tests/fuzz/input.h"
+#include "tests/fuzz/bytes.h"
 #include "tests/unit/support/fake_host.h"
 #include "vmm/backend.h"
 
@@ -68,7 +68,7 @@ static void take_over(unsigned int area, unsigned int first, unsigned int n, uin
     }
 }
 
-static void map(struct input *in, unsigned int area, unsigned int first, unsigned int n)
+static void map(struct bytes *in, unsigned int area, unsigned int first, unsigned int n)
 {
     unsigned int rights = 1 + take8(in) % 7;
     uint64_t hpa = (take8(in) % 2 ? first % 512 * PAGE : 0) + take(in, 2) * LARGE + take8(in) % 2 * PAGE;
@@ -107,7 +107,7 @@ static void unmap(unsigned int area, unsigned int first, unsigned int n)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct input in = {data, size};
+    struct bytes in = {data, size};
     uint8_t what = take8(&in);
 
     fake_host_reset();

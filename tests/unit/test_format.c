@@ -41,6 +41,7 @@ static void numbers(void **state)
     SAME("%lu %llu %llx", 7UL, ULLONG_MAX, ULLONG_MAX);
     SAME("%zu %zx", (size_t)123, SIZE_MAX);
     SAME("%hd %hhu", (short)-7, (unsigned char)200);
+    SAME("%hhx %hx %hhu", (signed char)-1, (short)-2, (signed char)-3);
     SAME("%p", (void *)(uintptr_t)0xffffffff80200000ull);
 }
 

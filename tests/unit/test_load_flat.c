@@ -94,7 +94,8 @@ static void unknown_images_are_refused(void **state)
     load_vm_free(vm);
 }
 
-static void long_names_are_cut(void **state)
+/* They are the operator's words, and go to a terminal (vmm/words.h). */
+static void names_are_cut_and_made_harmless(void **state)
 {
     char name[200];
     struct vm *vm = load_vm_new(4 << 20);
@@ -104,8 +105,11 @@ static void long_names_are_cut(void **state)
     name[199] = '\0';
     vm->config.image_name = name;
     assert_false(load_vm_load(vm, sector, 0));
-    assert_int_equal(strlen(load_vm_why), 63 + strlen(" is empty"));
-    assert_memory_equal(load_vm_why + 60, "nn) is empty", 12);
+    assert_non_null(strstr(load_vm_why, "module 3 (nnnn"));
+    assert_non_null(strstr(load_vm_why, "nnnn...) is empty"));
+    vm->config.image_name = "/boot/\x1b[2Jimage\n";
+    assert_false(load_vm_load(vm, sector, 0));
+    assert_string_equal(load_vm_why, "module 3 (?[2Jimage?) is empty");
     vm->config.image_name = "";
     assert_false(load_vm_load(vm, sector, 0));
     assert_string_equal(load_vm_why, "module 3 () is empty");
@@ -212,7 +216,7 @@ int main(void)
         cmocka_unit_test(short_images_need_no_signature),
         cmocka_unit_test(flat_images_have_a_greatest_size),
         cmocka_unit_test(unknown_images_are_refused),
-        cmocka_unit_test(long_names_are_cut),
+        cmocka_unit_test(names_are_cut_and_made_harmless),
         cmocka_unit_test(flat_images_take_no_further_modules),
         cmocka_unit_test(firmware_data_areas),
         cmocka_unit_test(memory_map_covers_ram_and_holes),

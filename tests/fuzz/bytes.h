@@ -1,6 +1,6 @@
 /* What a fuzzer's bytes are read with, and what a broken property ends with. Header only. */
-#ifndef TESTS_FUZZ_INPUT_H
-#define TESTS_FUZZ_INPUT_H
+#ifndef TESTS_FUZZ_BYTES_H
+#define TESTS_FUZZ_BYTES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,12 +25,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 
 /* Bytes from the front; zeros when there are none left. */
-struct input {
+struct bytes {
     const uint8_t *data;
     size_t left;
 };
 
-static inline uint64_t take(struct input *in, size_t bytes)
+static inline uint64_t take(struct bytes *in, size_t bytes)
 {
     uint64_t value = 0;
     size_t n = bytes < in->left ? bytes : in->left;
@@ -41,13 +41,13 @@ static inline uint64_t take(struct input *in, size_t bytes)
     return value;
 }
 
-static inline uint8_t take8(struct input *in)
+static inline uint8_t take8(struct bytes *in)
 {
     return (uint8_t)take(in, 1);
 }
 
 /* A number of any magnitude: the first byte says how many bits it has. */
-static inline uint64_t take_number(struct input *in)
+static inline uint64_t take_number(struct bytes *in)
 {
     unsigned int bits = take8(in) % 65;
 
@@ -55,7 +55,7 @@ static inline uint64_t take_number(struct input *in)
 }
 
 /* The next n bytes at most, in place; *length says how many there are. */
-static inline const uint8_t *take_bytes(struct input *in, size_t n, size_t *length)
+static inline const uint8_t *take_bytes(struct bytes *in, size_t n, size_t *length)
 {
     const uint8_t *at = in->data;
 
@@ -67,7 +67,7 @@ static inline const uint8_t *take_bytes(struct input *in, size_t n, size_t *leng
 
 /* A string of at most `most` characters, ended by a zero byte or the input's end, on the heap: ASan sees a
  * read behind its end. */
-static inline char *take_string(struct input *in, size_t most)
+static inline char *take_string(struct bytes *in, size_t most)
 {
     size_t n = 0;
     char *s;
