@@ -273,6 +273,16 @@ class Check(unittest.TestCase):
     def test_no_ledger(self):
         self.assertEqual(self.faults([r for r in a_run() if r.kind != R.LEDGER]), ["there is no ledger in it"])
 
+    def test_a_part_of_a_ledger(self):
+        """Its later records may be what a damaged block took along."""
+        part = [r for r in a_run() if r.kind != R.LEDGER or r.arg not in (1, 5)]
+        self.assertEqual(self.faults(part), ["vm alpha: the ledger has no merged, dropped",
+                                             "vm alpha: the ledger has no lag, paused"])
+
+    def test_a_ledger_record_of_no_known_kind(self):
+        unknown = [r._replace(arg=99) if r.kind == R.LEDGER else r for r in a_run()]
+        self.assertTrue(all("the ledger has no" in fault for fault in self.faults(unknown)))
+
 
 class Views(unittest.TestCase):
     def setUp(self):

@@ -24,9 +24,19 @@ def faults(trace, run):
     return found
 
 
+def _missing(timer_id, counts):
+    """A ledger is several records: those of this one that are not there."""
+    pairs = R.LEDGER_PAIRS[3:7] if timer_id == R.NO_TIMER else R.LEDGER_PAIRS[:3]
+    return [count for pair in pairs for count in pair if count not in counts]
+
+
 def _vm_faults(trace, vm):
     found = []
     for timer_id, counts in sorted(vm.ledger.items()):
+        missing = _missing(timer_id, counts)
+        if missing:
+            found.append(f"vm {vm.name}: the ledger has no {', '.join(missing)}")
+            continue
         if timer_id == R.NO_TIMER:
             at, elapsed = counts["run"] + counts["leapt"], counts["at"] + counts["lag"] + counts["paused"]
             if counts["at"] != at or counts["elapsed"] != elapsed:

@@ -170,7 +170,7 @@ class _Builder:
         self.run.processors.setdefault(cpu, []).append((since, until, vm, vcpu))
 
     def ledger(self, r):
-        self.vm(r).ledger[r.timer] = self.trace.ledger[r.vm, r.timer]
+        self.vm(r).ledger[r.timer] = self.trace.ledger.get((r.vm, r.timer), {})
         if r.arg < len(R.LEDGER_PAIRS) and R.LEDGER_PAIRS[r.arg][1] == "at" and r.rt <= self.run.end:
             self.vm(r).curve.append((r.rt, r.value))
 
