@@ -10,6 +10,12 @@ void bus_init(struct bus *bus)
     memset(bus, 0, sizeof *bus);
 }
 
+/*@ requires \valid_read(a) && \valid_read(b);
+    requires a->base + a->length <= UINT64_MAX && b->base + b->length <= UINT64_MAX;
+    assigns \nothing;
+    ensures \result <==> \max(a->base, b->base) < \min(a->base + a->length, b->base + b->length) ||
+      (a->length == 0 && b->base < a->base < b->base + b->length) ||
+      (b->length == 0 && a->base < b->base < a->base + a->length); */
 static bool overlaps(const struct bus_range *a, const struct bus_range *b)
 {
     return a->base < b->base + b->length && b->base < a->base + a->length;
@@ -53,6 +59,10 @@ void bus_move_mmio(struct bus *bus, void *self, uint64_t base, bool enabled)
 
 enum space { SPACE_PORTS, SPACE_MMIO };
 
+/* In whole numbers: no sum of an address and a size can wrap into a range. */
+/*@ requires \valid_read(r);
+    assigns \nothing;
+    ensures \result <==> r->base <= address && address + size <= r->base + r->length; */
 static bool holds(const struct bus_range *r, uint64_t address, unsigned int size)
 {
     return address >= r->base && r->length >= size && address - r->base <= r->length - size;
@@ -60,10 +70,17 @@ static bool holds(const struct bus_range *r, uint64_t address, unsigned int size
 
 /* A guest that calibrates a clock polls a port, and what it measures is the way through here: no search
  * where devices usually are. */
+/*@ requires \valid_read(bus) && bus->nports <= BUS_MAX_PORTS && port <= 0xffff + 3;
+    requires \forall integer p; 0 <= p < BUS_FAST_PORTS ==> bus->port_map[p] <= bus->nports;
+    assigns \nothing;
+    ensures \result == \null || (\exists integer i; 0 <= i < bus->nports && \result == &bus->ports[i]); */
 static const struct bus_range *find_port(const struct bus *bus, uint64_t port)
 {
     if (port < BUS_FAST_PORTS)
         return bus->port_map[port] ? &bus->ports[bus->port_map[port] - 1] : NULL;
+    /*@ loop invariant 0 <= i <= bus->nports;
+        loop assigns i;
+        loop variant bus->nports - i; */
     for (unsigned int i = 0; i < bus->nports; i++)
         if (holds(&bus->ports[i], port, 1))
             return &bus->ports[i];

@@ -11,45 +11,20 @@
 #include "vmm/string.h"
 #include "vmm/trace.h"
 
-#define PAGE_SIZE     4096ull
 #define LARGE_PAGE    (2ull << 20)
-#define GIB           (1ull << 30)
-#define LOW_MAX       (3 * GIB) /* above it: the APICs' pages and the firmware's place */
-#define HIGH_BASE     (4 * GIB)
 #define NS_PER_SECOND 1000000000ull
+
+_Static_assert(VM_MEM_MIN == RAM_LOW_LEAST && VM_MEM_MAX == RAM_MOST, "mem= is what can be divided");
 
 const struct hv_ops *hv;
 
-/* Guest-physical ranges of low memory where no RAM answers: the graphics window below the text page, and the
- * option ROMs'. The text page itself (B8000h) and the firmware's last 128 KiB are RAM. */
-static const struct {
-    uint64_t first, end;
-} holes[] = {{0xa0000, 0xb8000}, {0xc0000, 0xe0000}};
-
-#define HOLES (sizeof(holes) / sizeof(holes[0]))
-
 /* ---- RAM ---- */
-
-static bool in_hole(uint64_t gpa, uint64_t length)
-{
-    for (size_t i = 0; i < HOLES; i++)
-        if (gpa < holes[i].end && gpa + length > holes[i].first)
-            return true;
-    return false;
-}
 
 void *vm_ram(struct vm *vm, uint64_t gpa, uint64_t length)
 {
-    const struct guest_ram *ram = &vm->ram;
+    uint64_t offset = ram_offset(&vm->ram, gpa, length);
 
-    if (gpa < ram->low) {
-        if (length > ram->low - gpa || in_hole(gpa, length))
-            return NULL;
-        return ram->base + gpa;
-    }
-    if (gpa < HIGH_BASE || gpa - HIGH_BASE >= ram->high || length > ram->high - (gpa - HIGH_BASE))
-        return NULL;
-    return ram->base + ram->low + (gpa - HIGH_BASE);
+    return offset == RAM_NOWHERE ? NULL : vm->ram.base + offset;
 }
 
 static uint64_t ram_bytes(const struct vm *vm)
@@ -60,44 +35,35 @@ static uint64_t ram_bytes(const struct vm *vm)
 /* What a read of a hole sees: no device answers. */
 static void fill_holes(struct vm *vm)
 {
-    for (size_t i = 0; i < HOLES; i++)
-        memset(vm->ram.base + holes[i].first, 0xff, (size_t)(holes[i].end - holes[i].first));
+    for (unsigned int i = 0; i < RAM_PIECES; i++) {
+        struct ram_piece piece = ram_piece(&vm->ram, i);
+
+        if (piece.hole)
+            memset(vm->ram.base + piece.offset, 0xff, (size_t)piece.length);
+    }
 }
 
 static bool ram_alloc(struct vm *vm)
 {
-    uint64_t bytes = vm->config.mem & ~(PAGE_SIZE - 1);
-
-    vm->ram.low = bytes < LOW_MAX ? bytes : LOW_MAX;
-    vm->ram.high = bytes - vm->ram.low;
-    vm->ram.base =
-        host_alloc_pages((size_t)(bytes / PAGE_SIZE), bytes >= LARGE_PAGE ? LARGE_PAGE : PAGE_SIZE);
+    ram_divide(&vm->ram, vm->config.mem);
+    vm->ram.base = host_alloc_pages((size_t)(ram_bytes(vm) / RAM_PAGE), LARGE_PAGE);
     if (!vm->ram.base)
         return false;
     fill_holes(vm);
     return true;
 }
 
-static bool map_range(struct vm *vm, uint64_t gpa, uint64_t offset, uint64_t length)
-{
-    return length == 0 ||
-           hv->map(vm, gpa, host_phys(vm->ram.base) + offset, length, NPT_READ | NPT_WRITE | NPT_EXEC);
-}
-
-/* Everything, but that the holes are there for reading only: guests look for option ROMs in them, word by
- * word. */
 static bool ram_map(struct vm *vm)
 {
-    uint64_t at = 0;
+    for (unsigned int i = 0; i < RAM_PIECES; i++) {
+        struct ram_piece piece = ram_piece(&vm->ram, i);
+        unsigned int rights = piece.hole ? NPT_READ : NPT_READ | NPT_WRITE | NPT_EXEC;
 
-    for (size_t i = 0; i < HOLES; i++) {
-        if (!map_range(vm, at, at, holes[i].first - at) ||
-            !hv->map(vm, holes[i].first, host_phys(vm->ram.base) + holes[i].first,
-                     holes[i].end - holes[i].first, NPT_READ))
+        if (piece.length > 0 &&
+            !hv->map(vm, piece.gpa, host_phys(vm->ram.base) + piece.offset, piece.length, rights))
             return false;
-        at = holes[i].end;
     }
-    return map_range(vm, at, at, vm->ram.low - at) && map_range(vm, HIGH_BASE, vm->ram.low, vm->ram.high);
+    return true;
 }
 
 /* ---- the end ---- */
@@ -350,7 +316,7 @@ void vm_destroy(struct vm *vm)
         hv->vm_destroy(vm);
     vm->arch = NULL;
     if (vm->ram.base)
-        host_free_pages(vm->ram.base, (size_t)(ram_bytes(vm) / PAGE_SIZE));
+        host_free_pages(vm->ram.base, (size_t)(ram_bytes(vm) / RAM_PAGE));
     vm->ram = (struct guest_ram){0};
 }
 

@@ -10,6 +10,7 @@
 #include "timers/vtime.h"
 #include "vmm/bus.h"
 #include "vmm/config.h"
+#include "vmm/guest_ram.h"
 #include "vmm/platform.h"
 #include "vmm/pvclock.h"
 #include "vmm/vcpu.h"
@@ -25,15 +26,6 @@ enum vm_end {
     VM_END_CRASH,    /* reason */
     VM_END_KILLED,   /* by the operator */
     VM_END_REFUSED,  /* did not start: reason */
-};
-
-/* Guest RAM: one contiguous piece of host memory. Guest-physical [0, low) and [4 GiB, 4 GiB + high) lie on it
- * one after the other; low is at most 3 GiB. A0000h-B7FFFh and C0000h-DFFFFh are holes (no RAM answers
- * there). */
-struct guest_ram {
-    uint8_t *base;
-    uint64_t low;
-    uint64_t high;
 };
 
 struct vm {

@@ -11,11 +11,21 @@
 #define SIZE_2M 0x200000ull
 
 /* An entry of level L (1: page table ... 4: root) covers this much. */
+/*@ requires 1 <= level <= LEVELS;
+    assigns \nothing;
+    ensures level == 1 ==> \result == SIZE_4K;
+    ensures level == 2 ==> \result == SIZE_2M;
+    ensures level == 3 ==> \result == 0x40000000;
+    ensures level == 4 ==> \result == 0x8000000000; */
 static uint64_t span(unsigned int level)
 {
     return SIZE_4K << (9 * (level - 1));
 }
 
+/* Within the table, whatever the address. */
+/*@ requires 1 <= level <= LEVELS && \valid(table + (0 .. ENTRIES - 1));
+    assigns \nothing;
+    ensures \exists integer i; 0 <= i < ENTRIES && \result == table + i; */
 static uint64_t *entry_at(uint64_t *table, uint64_t gpa, unsigned int level)
 {
     return &table[gpa / span(level) % ENTRIES];
