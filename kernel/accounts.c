@@ -1,8 +1,11 @@
 /* The ledger in words; see accounts.h. */
 #include "kernel/accounts.h"
 
+#include "timers/muldiv.h"
 #include "timers/vtime.h"
 #include "vmm/host.h"
+
+#define LAGS_A_LINE 16u
 
 static void print_timer(const struct vm *vm, const struct vtimer *timer)
 {
@@ -15,6 +18,29 @@ static void print_timer(const struct vm *vm, const struct vtimer *timer)
              vm->config.name, timer->name, (unsigned long long)k.due, (unsigned long long)k.delivered,
              (unsigned long long)k.merged, (unsigned long long)k.dropped, (unsigned long long)k.cancelled,
              (unsigned long long)k.pending);
+}
+
+static long long us_of(int64_t ticks)
+{
+    uint64_t us = vt_mul_div((uint64_t)(ticks < 0 ? -ticks : ticks), 1000000, host_hz());
+
+    return ticks < 0 ? -(long long)us : (long long)us;
+}
+
+/* stats=lag: in us, some to a line. */
+static void print_lag(const struct vm *vm)
+{
+    const struct lag_series *s = &vm->lag;
+    char text[200];
+    size_t length;
+
+    for (unsigned int i = 0; i < s->used; i += LAGS_A_LINE) {
+        length = 0;
+        for (unsigned int k = i; k < s->used && k < i + LAGS_A_LINE; k++)
+            length += (size_t)host_snprintf(text + length, sizeof text - length, " %lld", us_of(s->most[k]));
+        host_log("vm %s lag from=%llu step=%llu us:%s", vm->config.name, (unsigned long long)(i * s->step),
+                 (unsigned long long)s->step, text);
+    }
 }
 
 void accounts_print(const struct vm *vm)
@@ -32,4 +58,6 @@ void accounts_print(const struct vm *vm)
              vtime_balances(&vm->time) ? "ok" : "BROKEN");
     for (const struct vtimer *timer = vm->time.timers; timer != NULL; timer = timer->sibling)
         print_timer(vm, timer);
+    if (vm->config.keep_lag)
+        print_lag(vm);
 }

@@ -72,7 +72,8 @@ struct vm_config {
     bool pvclock;         /* pvclock=on|off: KVM's clock (vmm/pvclock.h) */
     bool tsc_deadline;    /* tsc-deadline=on|off: that mode of the LAPIC timers */
     bool trace_exits;     /* trace=exits */
-    bool count_exits;     /* stats=exits */
+    bool count_exits;     /* stats=exits, stats=all */
+    bool keep_lag;        /* stats=lag, stats=all */
     const uint8_t *image; /* the kernel */
     uint64_t image_size;
     const char *image_name;    /* first word of the guest's command line: QEMU's file name, else the VM's */

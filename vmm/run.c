@@ -245,6 +245,8 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
     vm->trace = host_trace();
     start_time(vm, now);
     vtime_vcpu_run(&vm->time, vcpu->id);
+    if (vm->config.keep_lag)
+        lag_note(&vm->lag, vm->time.rt_c - vm->time.account.start, vtime_lag(&vm->time));
     if (!vcpu->loaded)
         hv->vcpu_load(vcpu);
     vcpu->loaded = true;

@@ -340,8 +340,15 @@ static bool parse_trace(void *target, const char *value)
 
 static bool parse_stats(void *target, const char *value)
 {
-    ((struct settings_line *)target)->vm->count_exits = true;
-    return strcmp(value, "exits") == 0;
+    static const char *const list[] = {"exits", "lag", "all"};
+    struct vm_config *vm = ((struct settings_line *)target)->vm;
+    unsigned int i;
+
+    if (!one_of(value, list, 3, &i))
+        return false;
+    vm->count_exits = i != 1;
+    vm->keep_lag = i != 0;
+    return true;
 }
 
 static bool parse_role(struct settings_line *line, enum module_role role)
@@ -398,7 +405,7 @@ const struct setting vm_settings[] = {
     {"tsc-deadline=", "tsc-deadline=on|off", parse_tsc_deadline},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
-    {"stats=", "stats=exits", parse_stats},
+    {"stats=", "stats=exits|lag|all", parse_stats},
 };
 const unsigned int vm_settings_count = COUNT(vm_settings);
 _Static_assert(COUNT(vm_settings) <= 32, "words_apply() has a bit for each");

@@ -13,6 +13,7 @@
 
 #define LARGE_PAGE    (2ull << 20)
 #define NS_PER_SECOND 1000000000ull
+#define LAG_STEPS     100u /* intervals of stats=lag in a second, at first */
 
 _Static_assert(VM_MEM_MIN == RAM_LOW_LEAST && VM_MEM_MAX == RAM_MOST, "mem= is what can be divided");
 
@@ -229,6 +230,7 @@ static bool build_time(struct vm *vm)
     vtime_init(&vm->time, &policy, host_hz(), host_now());
     if (!vm->config.time.strict)
         vtime_set_scaling(&vm->time, hv->tsc_scaling());
+    lag_start(&vm->lag, host_hz() / LAG_STEPS + 1);
     trace_vm_time(vm);
     vtime_pause(&vm->time);
     return true;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "timers/coordinator.h"
+#include "timers/lag.h"
 #include "timers/vtime.h"
 #include "vmm/bus.h"
 #include "vmm/config.h"
@@ -49,6 +50,7 @@ struct vm {
     unsigned int phys_bits; /* MAXPHYADDR, the host's: the guest's page tables are checked against it */
 
     enum vm_end end;
+    struct lag_series lag; /* stats=lag: noted whenever it gets the processor */
     uint32_t exit_code;
     char end_reason[VM_REASON_MAX];
 };

@@ -12,7 +12,7 @@ enum tick_source { TICK_RTC, TICK_PIT, TICK_HPET, TICK_LAPIC, TICK_SOURCES };
 
 enum clock_id { CLOCK_PIT, CLOCK_PM, CLOCK_LAPIC, CLOCK_RTC, CLOCK_HPET, CLOCKS };
 
-#define MAX_TICKS (128u * 1024)
+#define MAX_TICKS (160u * 1024)
 #define WINDOWS   512u
 
 #define FS_PER_SECOND 1000000000000000ull
@@ -22,7 +22,10 @@ struct settings {
     uint64_t seconds;
     uint64_t limit_ns; /* what two clocks may differ by, and a read pass an undelivered event */
     bool busy;         /* spin between ticks, else HLT */
-    bool few_reads;    /* a handler reads one clock in turn, else all of them */
+    uint64_t work;     /* rounds of a plain loop between two readings while it spins */
+    uint64_t rest_ms;  /* how long it sleeps at the end, its ticks going on */
+    bool few_reads;    /* a handler reads one clock in turn, ... */
+    bool no_reads;     /* ... or none, else all of them */
     bool ioapic;       /* interrupts through the IOAPIC, else the PIC pair */
 };
 
@@ -40,6 +43,8 @@ struct series {
     uint64_t period; /* 32.32 fixed point */
     uint64_t origin;
     uint64_t due, delivered, lost, extra;
+    uint64_t shortest, longest; /* from one tick's handler to the next one's */
+    int64_t rate_ppb;           /* how much too often they came */
     uint64_t late, past; /* the latest handler; the furthest a clock was read past an undelivered event */
     uint64_t
         early; /* how much earlier than `origin` says the events may have been: handlers take time to start */
@@ -100,6 +105,9 @@ uint64_t clock_tsc(void);
 
 /* record.c: programs the timers, runs, fills `run`. */
 void record_run(void);
+/* Sleeps for the rest once more, on an idle PIT: judging took the processor, and a VM that ends on time shows
+ * in the hypervisor's ledger how exact its clock was in all. */
+void record_settle(void);
 
 /* fit.c: the span, over all samples of a clock, of where its count 0 must have lain. low <= high: the
  * readings agree to within that; low > high: they disagree by the difference. */

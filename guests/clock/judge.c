@@ -106,6 +106,9 @@ static void judge_series(enum tick_source source, uint64_t second, struct findin
     ticks_judge(s, source, tick_period(source, second), f->slack);
     printf("clock: %s ticks due=%lu delivered=%lu lost=%lu extra=%lu late_ns=%lu past_ns=%lu\n", s->name,
            s->due, s->delivered, s->lost, s->extra, to_ns(s->late, f->hz), to_ns(s->past, f->hz));
+    printf("clock: %s intervals shortest=%lu longest=%lu of 10000 rate_ppb=%ld\n", s->name,
+           mul_div(s->shortest, 10000, s->period >> 32), mul_div(s->longest, 10000, s->period >> 32),
+           s->rate_ppb);
     f->lost += s->lost;
     f->extra += s->extra;
     f->late = s->late > f->late ? s->late : f->late;

@@ -1,5 +1,5 @@
 /* The clock guest. Words: pit=HZ rtc=HZ lapic=HZ hpet=HZ (0: off) seconds=N busy=on|off irq=pic|ioapic
- * reads=all|few limit=NS. */
+ * reads=all|few|none limit=NS work=ROUNDS rest=MS. */
 #include "guests/clock/clock.h"
 
 #include "guests/lib/multiboot.h"
@@ -13,8 +13,8 @@
 
 static bool parse(const char *words)
 {
-    static const char *const names[] = {"pit",  "rtc", "lapic", "hpet",  "seconds",
-                                        "busy", "irq", "reads", "limit", NULL};
+    static const char *const names[] = {"pit", "rtc",   "lapic", "hpet", "seconds", "busy",
+                                        "irq", "reads", "limit", "work", "rest",    NULL};
     struct settings *s = &run.set;
     bool bad = !words_check(words, names);
 
@@ -23,9 +23,12 @@ static bool parse(const char *words)
     s->hz[TICK_LAPIC] = word_number(words, "lapic", 100, &bad);
     s->hz[TICK_HPET] = hpet_find() ? word_number(words, "hpet", 50, &bad) : 0;
     s->seconds = word_number(words, "seconds", 5, &bad);
+    s->work = word_number(words, "work", 0, &bad);
+    s->rest_ms = word_number(words, "rest", 0, &bad);
     s->limit_ns = word_number(words, "limit", 20000, &bad);
     s->busy = !word_is(words, "busy", "off");
     s->few_reads = word_is(words, "reads", "few");
+    s->no_reads = word_is(words, "reads", "none");
     s->ioapic = word_is(words, "irq", "ioapic");
 
     uint64_t total = 0;
@@ -35,8 +38,9 @@ static bool parse(const char *words)
         bad |= s->hz[i] != 0 && (s->hz[i] < MIN_HZ || s->hz[i] > MAX_HZ);
     }
     bad |= s->hz[TICK_RTC] != 0 && rtc_rate_select(s->hz[TICK_RTC]) == 0;
-    bad |= s->limit_ns > 1000000000;
-    bad |= s->seconds == 0 || s->seconds > MAX_TICKS || total == 0 || total * s->seconds > MAX_TICKS - 1024;
+    bad |= s->limit_ns > 1000000000 || s->work > 1000000000 || s->rest_ms > 10000;
+    bad |= s->seconds == 0 || s->seconds > MAX_TICKS || total == 0 ||
+           total * (s->seconds * 1000 + s->rest_ms) / 1000 > MAX_TICKS - 1024;
     return !bad;
 }
 
@@ -53,5 +57,9 @@ int guest_main(uint64_t magic, uint64_t info)
            run.set.hz[TICK_RTC], run.set.hz[TICK_LAPIC], run.set.seconds, run.set.busy ? "on" : "off",
            run.set.ioapic ? "ioapic" : "pic", run.set.hz[TICK_HPET]);
     record_run();
-    return judge();
+
+    int code = judge();
+
+    record_settle();
+    return code;
 }

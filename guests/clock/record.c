@@ -12,7 +12,8 @@
 #define IOAPIC_PIT_VECTOR 0x40 /* vectors in the order of enum tick_source */
 #define IOAPIC_RTC_VECTOR 0x30
 #define RTC_C_PF          0x40
-#define OPEN_READS        16 /* readings of the TSC alone, for one of another clock */
+#define PIT_WAKE_DIVISOR  11932u /* 100 Hz */
+#define OPEN_READS        16     /* readings of the TSC alone, for one of another clock */
 
 struct run run;
 
@@ -39,11 +40,14 @@ static void read_all(uint64_t before)
     }
 }
 
-/* What a handler reads: all clocks, or the next in turn where the ticks come too fast for that. */
+/* What a handler reads: all clocks, or the next in turn, or none where the ticks come too fast for that. */
 static void read_some(uint64_t before)
 {
     static unsigned int turn;
 
+    if (run.set.no_reads) {
+        return;
+    }
     if (!run.set.few_reads) {
         read_all(before);
         return;
@@ -176,15 +180,23 @@ static void arm(void)
     run.armed[TICK_LAPIC] = clock_tsc();
 }
 
-/* Half of the shortest period past the last whole second: no tick is due near the end. */
-static uint64_t length(void)
+/* Of the busy time, and of all: half of the shortest period past the last whole second or millisecond, so
+ * that with whole numbers of ticks none is due near the end. */
+static uint64_t length(uint64_t rest_ms)
 {
     uint64_t fastest = 2;
 
     for (unsigned int i = 0; i < TICK_SOURCES; i++) {
         fastest = run.set.hz[i] > fastest ? run.set.hz[i] : fastest;
     }
-    return run.set.seconds * run.tsc_hz + run.tsc_hz / (2 * fastest);
+    return run.set.seconds * run.tsc_hz + mul_div(rest_ms, run.tsc_hz, 1000) + run.tsc_hz / (2 * fastest);
+}
+
+static void work(uint64_t rounds)
+{
+    for (uint64_t i = 0; i < rounds; i++) {
+        __asm__ volatile("");
+    }
 }
 
 static void spin(uint64_t until)
@@ -193,6 +205,7 @@ static void spin(uint64_t until)
 
     for (uint64_t now = open_read(); now < until;) {
         for (unsigned int i = 0; i < OPEN_READS; i++) {
+            work(run.set.work);
             now = open_read();
         }
         interrupts_off();
@@ -224,16 +237,15 @@ void record_run(void)
     clocks_init();
     arm();
     run.start = clock_tsc();
-    run.window = length() / WINDOWS + 1;
+    run.window = length(run.set.rest_ms) / WINDOWS + 1;
     read_all(run.start);
     last_open = run.arming[TICK_PIT]; /* no promise before the first tick */
     off_since = run.start;
     interrupts_on();
     if (run.set.busy) {
-        spin(run.start + length());
-    } else {
-        sleep(run.start + length());
+        spin(run.start + length(0));
     }
+    sleep(run.start + length(run.set.rest_ms));
     run.end = last_open;
     interrupts_off();
     pic_mask_all();
@@ -243,4 +255,25 @@ void record_run(void)
     if (run.hpet_fs != 0) {
         hpet_write64(HPET_TIMER_CONFIG(0), 0);
     }
+}
+
+static void on_wake(struct trap_frame *frame)
+{
+    (void)frame;
+    pic_eoi(IRQ_PIT);
+}
+
+void record_settle(void)
+{
+    if (run.set.rest_ms == 0) {
+        return;
+    }
+    pic_init();
+    traps_set(PIC_VECTOR_BASE + IRQ_PIT, on_wake);
+    pic_unmask(IRQ_PIT);
+    pit_start(PIT_WAKE_DIVISOR);
+    interrupts_on();
+    sleep(clock_tsc() + mul_div(run.set.rest_ms, run.tsc_hz, 1000));
+    interrupts_off();
+    pit_stop();
 }

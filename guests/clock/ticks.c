@@ -151,6 +151,50 @@ static void measure(struct series *s, const struct tick *t, int64_t first)
     }
 }
 
+static void intervals(struct series *s, enum tick_source source)
+{
+    uint64_t before = 0;
+
+    s->shortest = UINT64_MAX;
+    for (uint32_t i = 0; i < run.nticks; i++) {
+        uint64_t entry = run.ticks[i].entry, passed = entry - before;
+
+        if (run.ticks[i].source != source) {
+            continue;
+        }
+        if (before != 0) {
+            s->shortest = passed < s->shortest ? passed : s->shortest;
+            s->longest = passed > s->longest ? passed : s->longest;
+        }
+        before = entry;
+    }
+    s->shortest = s->longest == 0 ? 0 : s->shortest; /* fewer than two ticks */
+}
+
+/* By how many parts of 10^9 more ticks came than were due, from when they came, whichever they were: the mean
+ * of the later half is half of their number after the mean of the earlier half. */
+static int64_t rate(const struct series *s, enum tick_source source)
+{
+    uint64_t half = 0, seen = 0, early = 0, late = 0, due, took;
+
+    for (uint32_t i = 0; i < run.nticks; i++) {
+        half += run.ticks[i].source == source;
+    }
+    half /= 2;
+    for (uint32_t i = 0; i < run.nticks && seen < 2 * half; i++) {
+        if (run.ticks[i].source == source) {
+            *(seen++ < half ? &early : &late) += run.ticks[i].entry - run.start;
+        }
+    }
+    due = fixed_mul(half * half, s->period);
+    took = late - early;
+    if (took == 0) {
+        return 0;
+    }
+    return due > took ? (int64_t)mul_div(due - took, 1000000000, took)
+                      : -(int64_t)mul_div(took - due, 1000000000, took);
+}
+
 void ticks_judge(struct series *s, enum tick_source source, uint64_t period, uint64_t slack)
 {
     s->period = period;
@@ -170,6 +214,8 @@ void ticks_judge(struct series *s, enum tick_source source, uint64_t period, uin
     }
     s->due = (uint64_t)(last - first + 1);
     s->lost = s->due - s->delivered;
+    intervals(s, source);
+    s->rate_ppb = rate(s, source);
 }
 
 /* A tick with what judging its order needs. */

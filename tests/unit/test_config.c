@@ -64,7 +64,7 @@ static void defaults(void **state)
     assert_int_equal(vms[0].time.hyst, 0);
     assert_false(vms[0].time.strict);
     assert_false(vms[0].trace_exits);
-    assert_false(vms[0].count_exits);
+    assert_false(vms[0].count_exits || vms[0].keep_lag);
     assert_true(vms[0].pvclock && vms[0].tsc_deadline);
     assert_string_equal(vms[0].cmdline, "");
     assert_string_equal(vms[0].image_name, "a");
@@ -117,7 +117,7 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].on_reset, ON_RESET_END);
     assert_true(vms[0].time.strict);
     assert_true(vms[0].trace_exits);
-    assert_true(vms[0].count_exits);
+    assert_true(vms[0].count_exits && !vms[0].keep_lag);
     assert_true(vms[0].no_hpet);
     assert_int_equal(vms[0].mem, 2ull << 30);
     assert_false(vms[0].pvclock || vms[0].tsc_deadline);
@@ -131,6 +131,10 @@ static void every_setting(void **state)
     assert_int_equal(vms[0].time.hyst, 1);
     assert_int_equal(vms[0].time.progress_ns, 10000);
     assert_int_equal(vms[0].mem, 2 << 20);
+    PARSE("vm=a stats=lag");
+    assert_true(!vms[0].count_exits && vms[0].keep_lag);
+    PARSE("vm=a stats=all");
+    assert_true(vms[0].count_exits && vms[0].keep_lag);
     PARSE("vm=a catchup=adaptive mem=2097152 hpet=on");
     assert_false(vms[0].refused || vms[0].time.fixed || vms[0].no_hpet);
 }
