@@ -159,6 +159,7 @@ $(BUILD)/bench_time: $(BUILD)/native/tests/bench/bench_time.o $(TIMERS_C:%.c=$(B
 -include tests/boot/boot.mk
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk
+-include tests/coherence/coherence.mk
 
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -187,6 +188,7 @@ help:
 	@echo 'make bench-linux      Debian to its first user process, natively and as a guest'
 	@echo 'make bench-profile    where they go, by function; BENCH_ARGS="cpuid switch [--lines]"'
 	@echo 'make bench-time   costs of each operation of the time coordinator, in instructions'
+	@echo 'make coherence    how well clocks agree among busy VMs, also uncoordinated and on plain QEMU: build/coherence/'
 	@echo 'make mutants      flips each operator of the time core in turn; the tests must notice'
 	@echo 'make prove        Frama-C on the time core: docs/proof.md'
 	@echo 'make format       clang-format on all of our files'

@@ -2,14 +2,20 @@
  * latencies of the exits, halts, masks, guests that take their interrupts late or never, reprogramming,
  * pauses, and RDTSC without exits. After each call vtime_check() must hold; time as the guest sees it must
  * not go back; events must come in order of AT; and in the end, with the processor to itself, the VM must be
- * on time again. */
+ * on time again.
+ *
+ * That says that nothing is wrong, not that nothing has changed: of the first lives everything that can be
+ * seen from outside is also summed up and held against tests/golden/lives.txt (LIVES_GOLDEN=1 writes it). A
+ * change of the time model's meaning changes sums; one that is meant to change nothing must not. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/support/time_rig.h"
 
-#define CPUS  3
-#define LIVES 4000 /* each with a seed of its own; the environment's LIVES may ask for more */
+#define CPUS       3
+#define REMEMBERED 200
+#define GOLDEN     "tests/golden/lives.txt"
+#define LIVES      4000 /* each with a seed of its own; the environment's LIVES may ask for more */
 
 struct world {
     struct time_rig r;
@@ -18,6 +24,7 @@ struct world {
     rt_t now;
     at_t seen; /* the latest time that the guest has seen */
     at_t last_event;
+    uint64_t sum;
     size_t checked; /* events checked so far */
 };
 
@@ -38,6 +45,60 @@ static bool chance(unsigned int percent)
     return below(100) < percent;
 }
 
+/* FNV-1a, a word at a time. */
+static void sum_up(uint64_t value)
+{
+    w.sum = (w.sum ^ value) * UINT64_C(0x100000001b3);
+}
+
+static void sum_up_time(void)
+{
+    const struct vtime *t = &w.r.time;
+
+    sum_up(vtime_peek(t));
+    sum_up(vtime_deadline(t));
+    sum_up((uint64_t)vtime_lag(t));
+    sum_up((uint64_t)vtime_mode(t));
+    for (size_t i = 0; i < RIG_TIMERS; i++) {
+        sum_up(vtime_deadline_of(t, &w.r.timer[i].v));
+    }
+}
+
+static void sum_up_event(const struct rig_event *e)
+{
+    sum_up(e->rt);
+    sum_up(e->at);
+    sum_up(e->timer);
+    sum_up((uint64_t)e->mode);
+    sum_up(e->dropped);
+}
+
+static void sum_up_accounts(void)
+{
+    struct vt_ledger l;
+    struct vt_ticks k;
+
+    vtime_ledger(&w.r.time, &l);
+    sum_up(l.elapsed);
+    sum_up(l.run);
+    sum_up(l.leapt);
+    sum_up(l.paused);
+    sum_up(l.leaps);
+    sum_up(l.catchups);
+    sum_up((uint64_t)l.max_lag);
+    sum_up(l.max_latency);
+    sum_up(l.max_overshoot);
+    for (size_t i = 0; i < RIG_TIMERS; i++) {
+        vtime_ticks(&w.r.time, &w.r.timer[i].v, &k);
+        sum_up(k.due);
+        sum_up(k.delivered);
+        sum_up(k.merged);
+        sum_up(k.dropped);
+        sum_up(k.cancelled);
+        sum_up(k.pending);
+    }
+}
+
 static void sound(void)
 {
     const char *broken = vtime_check(&w.r.time);
@@ -50,8 +111,10 @@ static void sound(void)
 
         assert_true(e->at >= w.last_event);
         w.last_event = e->at;
+        sum_up_event(e);
         incidents++;
     }
+    sum_up_time();
 }
 
 static void guest_sees(at_t at)
@@ -277,6 +340,21 @@ static void live(uint64_t seed)
     vtime_vcpu_run(&w.r.time, 0);
     random_life(400);
     quiet_life();
+    sum_up_accounts();
+}
+
+/* tests/golden/lives.txt: a sum for each of the first lives. */
+static void remember(FILE *golden, uint64_t seed)
+{
+    unsigned long long expected = 0;
+
+    if (getenv("LIVES_GOLDEN") != NULL) {
+        fprintf(golden, "%016llx\n", (unsigned long long)w.sum);
+    } else if (fscanf(golden, "%llx", &expected) != 1 || expected != w.sum) {
+        fail_msg(
+            "seed %llu: this life was another: %016llx, not %016llx; if that is meant, LIVES_GOLDEN=1 writes " GOLDEN,
+            (unsigned long long)seed, (unsigned long long)w.sum, expected);
+    }
 }
 
 static void test_random_lives(void **state)
@@ -284,10 +362,17 @@ static void test_random_lives(void **state)
     const char *wanted = getenv("LIVES");
     uint64_t lives = wanted != NULL ? strtoull(wanted, NULL, 10) : LIVES;
 
+    FILE *golden = fopen(GOLDEN, getenv("LIVES_GOLDEN") != NULL ? "w" : "r");
+
     (void)state;
+    assert_non_null(golden);
     for (uint64_t seed = 1; seed <= lives; seed++) {
         live(seed);
+        if (seed <= REMEMBERED) {
+            remember(golden, seed);
+        }
     }
+    fclose(golden);
     assert_true(lines > lives);
     printf("seeds 1 to %llu: %llu incidents\n", (unsigned long long)lives, (unsigned long long)incidents);
 }
