@@ -1,7 +1,7 @@
 # Set-up, boot tests and the demonstration. Included by the top Makefile.
 DEBIAN    := $(BUILD)/debian
 INITRD    := $(DEBIAN)/initrd.img
-PROGRAMS  := $(DEBIAN)/sleep5 $(DEBIAN)/clocks
+PROGRAMS  := $(DEBIAN)/sleep5 $(DEBIAN)/againstrtc $(DEBIAN)/clocks
 JOBS      ?= 2
 BOOT_ARGS ?=
 

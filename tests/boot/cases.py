@@ -1,6 +1,8 @@
 """The boot tests. What each holds is the issue's or DESIGN.md's word for it."""
 from case import Case
+import coherent
 import scenes
+from dates import dates
 from shares import thirds
 from traces import dump_loads, figure7, four_busy
 
@@ -54,6 +56,21 @@ WORKING = [
          why="a clock guest that is never idle takes minutes there; linux-svm has one that sleeps"),
     Case("linux-alone", vms(f"alpha {LINUX}"), anywhere=[*linux_seen("alpha"), all_ended(1, 0)], forbid=LINUX_BAD,
          timeout=240, needs=DEBIAN, slow=True),
+    # Issue 4: four of them busy on one processor, all clock sources in turn, and the host's date after a minute.
+    Case("linux-overcommit", vms(*(f"{n} {LINUX} {FAST} nokaslr test=overcommit" for n in ("a", "b", "c", "d"))),
+         anywhere=[*(rf"^{n}\| init: by {name}: rtc=2\.00 clock=\d\.\d\d ok" for n in "abcd"
+                     for name in ("tsc", "hpet", "acpi_pm", "kvm-clock")),
+                   *(rf"^escapement: vm {n} ended poweroff" for n in "abcd"), all_ended(4, 0)],
+         check=lambda text: dates(text, "abcd"), forbid=LINUX_BAD, timeout=600, needs=DEBIAN, slow=True, only="qemu",
+         why="Bochs takes an hour for four minutes of Linux's time"),
+    # Issue 4: one that polls with interrupts off, one that halts within its minimum progress, one that masks the PIT
+    # while the next tick is held back (XT-PIC's handler does, for each tick).
+    Case("linux-no-freeze", vms(f"poll {LINUX} {FAST} test=polling", f"m {LINUX} {FAST}".replace("mem=192M", "mem=192M progress=5ms"),
+                                f"pit {LINUX} {FAST} nolapic".replace("mem=192M", "mem=192M pvclock=off hpet=off")),
+         anywhere=[*(rf"^{n}\| init: sleep5: rtc=\d\.\d\d tsc=\d\.\d\d ok" for n in ("poll", "m", "pit")),
+                   *(rf"^{n}\| init: done" for n in ("poll", "m", "pit")), r"^poll\| .*sysrq: Show State",
+                   r"^pit\| init: clockevent pit", all_ended(3, 0)],
+         timeout=400, needs=DEBIAN, slow=True, only="qemu", why="Bochs takes too long for three of them"),
     # The other backend too, where Linux has no CPUID leaf for its frequencies: kvm-clock is the path that it trusts.
     Case("linux-svm", [*vms(f"alpha {LINUX} {FAST}", f"beta {LINUX} {FAST}", f"c {CLOCK} -- seconds=5 busy=off")], shift=None,
          anywhere=[*linux_seen("alpha"), *linux_seen("beta"), r"^c\| clock: PASS", all_ended(3, 0)], forbid=LINUX_BAD,
@@ -94,6 +111,18 @@ WORKING = [
          anywhere=[r"^a\| clock: hpet samples=.* backward=0 disagreement_ns=0", r"^a\| clock: hpet counter and ticks disagreement_ns=0",
                    rf"^a\| clock: ticks .*{NO_LOSS}.* hpet=(40\d)/\1$", r"^a\| clock: PASS", r"^b\| clock: ticks .* hpet=0/0$",
                    r"^b\| clock: PASS", all_ended(2, 0)], forbid=[r"^b\| clock: hpet samples"]),
+    # make coherence in short: three that are coordinated, and one that is not, beside each other.
+    Case("coherence", vms(*(coherent.vm(n, "qemu") for n in "abc"), coherent.vm("n", "qemu", "time=naive")),
+         anywhere=[all_ended(3, 1)], check=lambda text: coherent.coherent(text, "abc", "n"), status=1, timeout=400, only="qemu",
+         shift=None, why="there it is coherence-slow"),
+    Case("coherence-slow", vms(*(coherent.vm(n, "bochs") for n in "abc"), coherent.vm("n", "bochs", "time=naive")),
+         anywhere=[all_ended(3, 1)], check=lambda text: coherent.coherent(text, "abc", "n"), status=1, timeout=400,
+         only="bochs", why="here it is coherence, with ten times the ticks"),
+    # RDTSC exits while a VM catches up, a hundred thousand times here, except where the processor scales the TSC.
+    Case("rdtsc-scaled", ["--cpu", "corei7_skylake_x", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
+         anywhere=[r"^escapement: backend vmx: .*TSC scaling", *(rf"^{n}\| clock: .*{NO_LOSS}" for n in "ab"),
+                   *(rf"^{n}\| clock: PASS" for n in "ab"), *(rf"^escapement: vm {n} time .* rdtsc=\d{{1,4}} balance=ok" for n in "ab"),
+                   all_ended(2, 0)], timeout=240, only="bochs", why="QEMU's TCG emulates no TSC ratio"),
     Case("slice-and-boost", ["--append", "slice=2ms boost=off", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
          anywhere=[r"^a\| clock: PASS", r"^b\| clock: PASS", all_ended(2, 0)], timeout=180, shift=2),
 ]

@@ -19,6 +19,8 @@ sys.dont_write_bytecode = True
 
 import cases  # noqa: E402
 import run as runner  # noqa: E402
+import coherent  # noqa: E402
+import dates  # noqa: E402
 import shares  # noqa: E402
 from case import Case, judge_log  # noqa: E402
 from launch import arguments, bochs, image, process, qemu  # noqa: E402
@@ -152,6 +154,36 @@ class Cases(unittest.TestCase):
     def shares_log(self, crowded, alone=300):
         lines = [f"{n}| share: second={s} rounds={r} wakes=0" for n, r in crowded.items() for s in range(6)]
         return "\n".join(lines + [f"a| share: second={s} rounds={alone} wakes=0" for s in range(6, 12)])
+
+    def clock_log(self, name, lost, lag):
+        return (f"{name}| clock: pit intervals shortest=9000 longest=11000 of 10000 rate_ppb=5\n"
+                f"{name}| clock: ticks pit=9/9 rtc=9/9 lapic=9/9 lost={lost} extra=0 inversions=0 backward=0 "
+                "disagreement_ns=0 past_ns=0 late_ns=0 hpet=0/0\n"
+                f"escapement: vm {name} time rt=3000 at=3000 run=3000 leapt=0 lag=0 paused=0 catchups=1 leaps=0 maxlag=30 "
+                "latency=0 overshoot=0 rdtsc=0 balance=ok\n"
+                f"escapement: vm {name} lag from=0 step=10 us: 0 30000 {lag}\n")
+
+    def test_coherent(self):
+        head = "escapement: time source TSC, 1000 Hz; it is 2026-01-01 00:00:10 UTC\n"
+        good, late, lossy = self.clock_log("a", 0, 0), self.clock_log("a", 0, 1001), self.clock_log("a", 1, 0)
+        naive = self.clock_log("n", 4, 0)
+        self.assertIsNone(coherent.coherent(head + good + naive, "a", "n"))
+        self.assertIn("a: lost 1", coherent.coherent(head + lossy + naive, "a", "n"))
+        self.assertIn("a ends 1001 us behind", coherent.coherent(head + late + naive, "a", "n"))
+        self.assertIn("n shows no fault", coherent.coherent(head + good + self.clock_log("n", 0, 0), "a", "n"))
+        self.assertIn("reported", coherent.coherent(head + naive, "a", "n"))
+
+    def test_dates(self):
+        self.assertEqual([dates.days(*d) for d in ((1970, 1, 1), (2000, 2, 29), (2026, 1, 1), (2100, 3, 1))],
+                         [0, 11016, 20454, 47541])
+        log = "escapement: time source TSC, 1000 Hz; it is 2026-01-01 00:00:10 UTC\n" \
+              "a| init: date {} rtc {} after a minute\nescapement: vm a time rt=61500 at=1\n"
+        began = 20454 * 86400 + 10
+        self.assertIsNone(dates.dates(log.format(began + 61, began + 60), "a"))
+        self.assertIn("date is", dates.dates(log.format(began + 63, began + 61), "a"))
+        self.assertIn("RTC is", dates.dates(log.format(began + 61, began + 59), "a"))
+        self.assertIn("guest b told no date", dates.dates(log.format(began + 61, began + 61), "ab"))
+        self.assertIn("told no date", dates.dates("", "a"))
 
     def test_thirds(self):
         self.assertIsNone(shares.thirds(self.shares_log({"a": 100, "b": 100, "c": 100}), "abc"))

@@ -3,7 +3,7 @@ COHERENCE_ARGS ?=
 
 .PHONY: coherence coherence-docs
 coherence: kernel guests
-	$(Q)$(PYTHON) tests/coherence/run.py --build $(BUILD) $(COHERENCE_ARGS)
+	$(Q)$(PYTHON) tests/coherence/measure.py --build $(BUILD) $(COHERENCE_ARGS)
 
 # Into docs/coherence.md and docs/coherence.svg.
 coherence-docs:

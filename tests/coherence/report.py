@@ -149,8 +149,12 @@ def write(folder, records, seconds):
 
 
 def into_docs(records, seconds):
-    """Replaces what stands between the comments `<!-- figures -->` and `<!-- end figures -->`."""
+    """Replaces what stands between the comments `<!-- figures -->` and `<!-- end figures -->`; a run of a minute or more
+    goes between those of `minute`, and has no picture."""
+    place = "figures" if seconds < 60 else "minute"
+    first, last = f"<!-- {place} -->\n", f"<!-- end {place} -->"
     with open(DOCS, encoding="utf-8") as file:
-        head, _, rest = file.read().partition("<!-- figures -->\n")
-    put(DOCS, head + "<!-- figures -->\n\n" + markdown(records) + "\n\n<!-- end figures -->" + rest.partition("<!-- end figures -->")[2])
-    put(PICTURE, svg(records, seconds))
+        head, _, rest = file.read().partition(first)
+    put(DOCS, head + first + "\n" + markdown(records) + "\n\n" + last + rest.partition(last)[2])
+    if place == "figures":
+        put(PICTURE, svg(records, seconds))

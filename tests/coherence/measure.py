@@ -2,7 +2,7 @@
 """The coherence report (docs/coherence.md): clock guests with all timers among busy ones like themselves, under the time
 coordinator, with time=naive, and each on a plain QEMU of its own, all of those on one core.
 
-    tests/coherence/run.py --build BUILD [--on qemu|bochs] [--vms 1,2,4,8] [--seconds 10] [--only REGEX] [--keep] [--docs] [--out FOLDER]
+    tests/coherence/measure.py --build BUILD [--on qemu|bochs] [--vms 1,2,4,8] [--seconds 10] [--only REGEX] [--keep] [--docs] [--out FOLDER]
 
 Everything comes into BUILD/coherence: a log for each run, table.txt, coherence.tsv, coherence.json, coherence.svg. --keep
 takes the logs that are there instead of running again; --docs puts table and picture into docs/."""
