@@ -2,7 +2,7 @@
 """Mutation test of the time core: flips each comparison, sign, constant and connective of timers/'s core, one at a time,
 and leaves out each assignment and call; the unit and golden tests of timers/ must notice every one of them.
 
-    tests/mutants/run.py BUILD [--list] [--only FILE:LINE] [--jobs N]
+    tests/mutants/run.py BUILD [--list] [--only FILE:LINE] [--again LOG] [--jobs N]
 
 All mutants are compiled at once, each behind `mutant == N` (schemata.py), so one mutant costs one run of the tests.
 Those that change nothing that can be seen are in equivalent.txt, each with its reason; one of them that is killed after
@@ -102,6 +102,7 @@ def main():
     parser.add_argument("build")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--again", help="the output of a run: only what survived it")
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     os.chdir(ROOT)
@@ -110,11 +111,14 @@ def main():
     if killer(out, 0) is not None:
         print(f"mutants: the tests fail without a mutant: {killer(out, 0)}")
         return 2
+    known, texts, survived, killed = equivalents(), {}, 0, 0
     chosen = [n for n, m in enumerate(mutants, 1) if re.search(args.only, str(m))]
+    if args.again:
+        former = {line.strip() for line in Path(args.again).read_text().splitlines()}
+        chosen = [n for n in chosen if key_of(mutants[n - 1], texts) in former]
     if args.list:
         print("\n".join(f"{n} {mutants[n - 1]}" for n in chosen))
         return 0
-    known, texts, survived, killed = equivalents(), {}, 0, 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         for done, (n, by) in enumerate(zip(chosen, pool.map(lambda n: killer(out, n), chosen)), 1):
             key = key_of(mutants[n - 1], texts)

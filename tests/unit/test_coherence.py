@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """The coherence report's reading and drawing (tests/coherence, issue 4, item 7), on a log that was made by hand."""
 import sys
 import unittest
