@@ -27,7 +27,7 @@ rt_t vt_nrt(const struct vtime *t, at_t at);
 /*@ // The times of a VM are far from the end of 64 bits, and its rates are rates.
     predicate is_sane(struct vtime *t) =
         \valid_read(t) && (t->queue.head != \null ==> \valid_read(t->queue.head)) && is_ratio(t->c) &&
-        is_moment(t->rt_n) && t->at_l < AT_LIMIT && t->rt_l < AT_LIMIT; */
+        is_moment(t->rt_n) && t->at_l < AT_LIMIT && t->rt_l < AT_LIMIT && t->scaling.bits < 64; */
 
 /* AT_C at `rt` (DESIGN.md 2.4), which is not before RT_L. */
 /*@ requires is_sane(t) && t->rt_l <= rt < AT_LIMIT;
@@ -72,7 +72,7 @@ static inline void vt_changed(struct vtime *t)
 /* ---- scaled.c ---- */
 
 /* AT at `rt`, before the end of the present line, of a VM that keeps to t->scaled. */
-/*@ requires is_sane(t) && t->queue.head != \null && t->at_l <= t->queue.head->at && t->scaling.bits < 64;
+/*@ requires is_sane(t) && t->queue.head != \null && t->at_l <= t->queue.head->at;
     assigns \nothing;
     ensures t->at_l <= \result <= t->queue.head->at; */
 at_t vt_at_scaled(const struct vtime *t, rt_t rt);

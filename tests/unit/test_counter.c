@@ -71,6 +71,21 @@ static void test_what_does_not_fit(void **state)
     assert_true(counter_ticks(&fast, UINT64_MAX / 4) == UINT64_MAX - 3);
 }
 
+/* timers/counter.h: ticks under an eighth of the minimum progress come in groups that last 32 times as long;
+ * others come one by one. */
+static void test_groups(void **state)
+{
+    struct counter c;
+
+    (void)state;
+    counter_init(&c, 1000, 1000, 1); /* a tick of the counter is one of AT */
+    assert_int_equal(counter_group(&c, 1, 800), 800 * 32);
+    assert_int_equal(counter_group(&c, 99, 800), 8 * 32);
+    assert_int_equal(counter_group(&c, 100, 800), 1);
+    assert_int_equal(counter_group(&c, 5000, 800), 1);
+    assert_int_equal(counter_group(&c, 1, 0), 1);
+}
+
 static void test_schedules(void **state)
 {
     struct counter c = {.num = 3, .den = 10}; /* three ticks in ten units */
@@ -96,9 +111,8 @@ static void test_schedules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lowest_terms),
-        cmocka_unit_test(test_both_ways),
-        cmocka_unit_test(test_what_does_not_fit),
+        cmocka_unit_test(test_lowest_terms),      cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_what_does_not_fit), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_schedules),
     };
 
