@@ -157,8 +157,7 @@ void vt_decide(struct vtime *t, rt_t rt, bool without_event)
     const struct vtimer *head = t->queue.head;
     int64_t lag = (int64_t)(vt_present(t, rt) - t->at_l);
 
-    if (t->policy.naive) {
-        t->mode = VT_NORMAL;
+    if (t->policy.naive) { /* for life, and in normal mode */
         t->head_seen = head;
         t->head_seen_at = head != NULL ? head->at : 0;
         return;
@@ -232,7 +231,6 @@ bool vtime_line(const struct vtime *t, uint64_t *offset)
         return false;
     }
     if (t->policy.naive) {
-        *offset = t->at_p - t->nrt_p;
         return true;
     }
     if (head == NULL && *offset != t->at_p - t->nrt_p) {

@@ -89,7 +89,7 @@ static void deliver_entry(struct vtime *t, struct vtimer *timer, const struct in
     if (timer->missed == VT_SKIP && dropped != 0 && i->mode != VT_LEAP) {
         dropped++;
     } else {
-        progress_event(t, timer, i->at, i->late);
+        progress_event(t, timer, i->late);
         vt_notify(t, timer, i->rt, i->at, i->mode);
     }
     if (dropped == 0) {

@@ -123,7 +123,7 @@ uint64_t progress_executed(const struct vtime *t, unsigned int cpu);
 uint64_t progress_moved(const struct vtime *t);
 
 /* An event of this timer has been delivered now; late: nominally after its NRT. Closes the gates. */
-void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late);
+void progress_event(struct vtime *t, struct vtimer *timer, bool late);
 
 /* The instant is over: when the gates that it has closed open. */
 void progress_instant(struct vtime *t);

@@ -90,14 +90,13 @@ static rt_t gate_opens(const struct vtime *t, unsigned int cpu)
     return c->state == VT_CPU_HALTED ? c->opens : progress_reaches(t, cpu, c->progress_at, c->moved_at);
 }
 
-void progress_event(struct vtime *t, struct vtimer *timer, at_t at, bool late)
+void progress_event(struct vtime *t, struct vtimer *timer, bool late)
 {
     uint64_t executed = progress_executed(t, timer->vcpu);
     uint64_t moved = progress_moved(t);
 
     timer->last.happened = true;
     timer->last.late = late;
-    timer->last.at = at;
     timer->last.vcpu = timer->vcpu;
     timer->last.executed = executed;
     timer->last.moved = moved;

@@ -162,7 +162,6 @@ void vtime_pause(struct vtime *t)
     if (t->moving) {
         lose(t);
     }
-    settle_clocks(t, t->rt_c);
     t->paused_at = t->rt_c;
     t->paused = true;
     progress_changed(t);
@@ -171,7 +170,6 @@ void vtime_pause(struct vtime *t)
 static void go_on(struct vtime *t)
 {
     t->paused = false;
-    progress_changed(t);
     if (would_move(t)) {
         resume(t);
     }

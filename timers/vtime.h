@@ -76,8 +76,7 @@ struct vtimer {
     /* The gates' (timers/progress.c): about the last event. */
     struct {
         bool happened;
-        bool late; /* it came after its NRT, nominally */
-        at_t at;
+        bool late;         /* it came after its NRT, nominally */
         rt_t rt;           /* nominal; naive timers only */
         unsigned int vcpu; /* where it went */
         uint64_t executed; /* what that vCPU had executed by then */

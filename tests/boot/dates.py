@@ -1,7 +1,7 @@
 """The date that each guest tells, held against the host's: the hypervisor's at the start, and the real time since."""
 import re
 
-START = re.compile(r"^escapement: time source TSC, (\d+) Hz; it is (\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+) UTC", re.MULTILINE)
+START = re.compile(r"^escapement: time source TSC, (\d+) Hz.*; it is (\d+)-(\d+)-(\d+) (\d+):(\d+):(\d+) UTC", re.MULTILINE)
 TOLERANCE = 1.0  # seconds; the guest says its date shortly before it ends
 
 

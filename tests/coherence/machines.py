@@ -22,9 +22,10 @@ def words(load, seconds):
     return f"{LOADS[load]} seconds={seconds} rest={REST_MS}"
 
 
-def escapement(build, on, mode, vms, seconds, timeout):
+def escapement(build, on, mode, vms, seconds, shift, timeout):
     settings = SETTINGS + (" time=naive" if mode == "naive" else "")
     line = [f"{ROOT}/tools/run", "--on", on, "--timeout", str(timeout), "--kernel", f"{build}/escapement.elf"]
+    line += ["--shift", str(shift)] if on == "qemu" else []
     for number in range(1, vms + 1):
         line += ["--vm", f"v{number} {build}/guests/clock.elf {settings} -- {words(on, seconds)}"]
     done = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)

@@ -2,7 +2,7 @@
 """The coherence report (docs/coherence.md): clock guests with all timers among busy ones like themselves, under the time
 coordinator, with time=naive, and each on a plain QEMU of its own, all of those on one core.
 
-    tests/coherence/measure.py --build BUILD [--on qemu|bochs] [--vms 1,2,4,8] [--seconds 10] [--only REGEX] [--keep] [--docs] [--out FOLDER]
+    tests/coherence/measure.py --build BUILD [--on qemu|bochs] [--vms 1,2,4,8] [--seconds 10] [--shift N] [--only REGEX] [--keep] [--docs] [--out FOLDER]
 
 Everything comes into BUILD/coherence: a log for each run, table.txt, coherence.tsv, coherence.json, coherence.svg. --keep
 takes the logs that are there instead of running again; --docs puts table and picture into docs/."""
@@ -31,7 +31,7 @@ def one(args, name, machine, mode, vms):
             return file.read()
     started = time.monotonic()
     if machine == "escapement":
-        text = machines.escapement(args.build, args.on, mode, vms, args.seconds, args.timeout)
+        text = machines.escapement(args.build, args.on, mode, vms, args.seconds, args.shift, args.timeout)
     else:
         text = machines.plain(args.build, vms, args.seconds, args.timeout)
     with open(path, "w", encoding="utf-8") as file:
@@ -47,6 +47,7 @@ def main():
     parser.add_argument("--on", choices=("qemu", "bochs"), default="qemu")
     parser.add_argument("--vms", default="1,2,4,8")
     parser.add_argument("--seconds", type=int, default=10)
+    parser.add_argument("--shift", type=int, default=0, help="QEMU: an instruction counts 2^N ns (default 0)")
     parser.add_argument("--timeout", type=int, default=3600)
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", action="store_true")

@@ -9,7 +9,10 @@ static struct time_rig rig;
 
 /* The last call of each kind. */
 static struct {
-    unsigned int sets, accesses, leaps, moves;
+    unsigned int sets, accesses, leaps, moves, decisions;
+    enum vt_mode mode;
+    uint64_t rate; /* C, a whole one */
+    rt_t rt_n;     /* RT_NEVER: no timer is armed */
     const struct vtimer *timer;
     bool armed, moving;
     rt_t rt;
@@ -54,6 +57,16 @@ static void on_move(void *ctx, rt_t rt, at_t at, bool moving)
     seen.moving = moving;
 }
 
+static void on_decide(void *ctx, rt_t rt, enum vt_mode mode, struct vt_ratio c, const struct vt_moment *rt_n)
+{
+    assert_ptr_equal(ctx, &rig);
+    seen.decisions++;
+    seen.rt = rt;
+    seen.mode = mode;
+    seen.rate = c.num / c.den;
+    seen.rt_n = rt_n != NULL ? vt_moment_ceil(rt_n) : RT_NEVER;
+}
+
 /* Figure 7's policy, a leap beyond 50, and AT running from RT 0. */
 static void start(const struct vtime_observer *observer)
 {
@@ -69,7 +82,7 @@ static void start(const struct vtime_observer *observer)
 static int set_up(void **state)
 {
     static const struct vtime_observer observer = {
-        .set = on_set, .access = on_access, .leap = on_leap, .move = on_move};
+        .set = on_set, .access = on_access, .leap = on_leap, .move = on_move, .decide = on_decide};
 
     (void)state;
     start(&observer);
@@ -156,6 +169,27 @@ static void leaps(void **state)
     assert_true(seen.rt == 100 && seen.at == 100 && seen.number == 95);
 }
 
+/* Figure 5C is asked when the head changes, at each event, and at a resumption. */
+static void decisions(void **state)
+{
+    unsigned int before = seen.decisions;
+
+    (void)state;
+    every(&rig, 0, 10, 10);
+    assert_int_equal(seen.decisions, before + 1);
+    assert_true(seen.rt == 0 && seen.mode == VT_NORMAL && seen.rate == 2 && seen.rt_n == 10);
+    vtime_advance(&rig.time, 10);
+    assert_int_equal(seen.decisions, before + 2);
+    assert_true(seen.rt == 10 && seen.rt_n == 20);
+    lose_and_resume(15, 35); /* the tick of 20 comes at 35, and that of 30 by FAST = 35 + 10 / 2 */
+    vtime_advance(&rig.time, 35);
+    assert_int_equal(seen.decisions, before + 3);
+    assert_true(seen.rt == 35 && seen.mode == VT_CATCHUP && seen.rt_n == 40);
+    vtime_clear(&rig.time, &rig.timer[0].v);
+    assert_int_equal(seen.decisions, before + 4);
+    assert_true(seen.mode == VT_CATCHUP && seen.rt_n == RT_NEVER);
+}
+
 /* Nobody there, or somebody who wants nothing of it. */
 static void nobody_needs_to_look(void **state)
 {
@@ -172,7 +206,7 @@ static void nobody_needs_to_look(void **state)
         vtime_clear(&rig.time, &rig.timer[0].v);
         assert_int_equal(vtime_now(&rig.time), 100);
     }
-    assert_int_equal(seen.sets + seen.accesses + seen.leaps + seen.moves, 0);
+    assert_int_equal(seen.sets + seen.accesses + seen.leaps + seen.moves + seen.decisions, 0);
 }
 
 int main(void)
@@ -184,6 +218,7 @@ int main(void)
         cmocka_unit_test_setup(moves, set_up),
         cmocka_unit_test_setup(moves_in_a_jump, set_up),
         cmocka_unit_test_setup(leaps, set_up),
+        cmocka_unit_test_setup(decisions, set_up),
         cmocka_unit_test(nobody_needs_to_look),
     };
 

@@ -54,6 +54,7 @@ static void p0065_without_coordination(void **state)
 static void p0065_naive_accounts_balance_through_a_pause(void **state)
 {
     struct vtime_policy p = vtime_policy_figure7();
+    uint64_t offset;
 
     (void)state;
     p.naive = true;
@@ -65,6 +66,8 @@ static void p0065_naive_accounts_balance_through_a_pause(void **state)
     vtime_latch(&r.time, 125);
     vtime_unpause(&r.time);
     assert_int_equal(vtime_deadline(&r.time), 130);
+    assert_true(vtime_line(&r.time, &offset));
+    assert_int_equal(offset, (uint64_t)-100);
     run_to(&r, 131);
     assert_int_equal(vtime_now(&r.time), 31);
     expect_event(&r, 2, 130, 30, 0, VT_NORMAL);

@@ -55,6 +55,63 @@ static void test_the_longest_of_one_instant_counts(void **state)
     assert_int_equal(vtime_deadline(&r.time), 140);
 }
 
+/* On every vCPU alike. */
+static void test_the_longest_counts_on_another_vcpu(void **state)
+{
+    (void)state;
+    start(10);
+    r.timer[0].v.progress = 40;
+    for (size_t i = 0; i < 3; i++) {
+        r.timer[i].v.vcpu = 1;
+    }
+    once(&r, 0, 100);
+    once(&r, 1, 100);
+    once(&r, 2, 105);
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    run_to(&r, 100);
+    assert_int_equal(vtime_deadline(&r.time), 140);
+}
+
+/* A gate that a halt has done away with leaves nothing to the next one. */
+static void test_a_shorter_one_after_a_halt(void **state)
+{
+    (void)state;
+    start(10);
+    r.timer[0].v.progress = 1000;
+    once(&r, 0, 100);
+    once(&r, 1, 200);
+    once(&r, 2, 205);
+    resume_at(&r, 0);
+    run_to(&r, 110);
+    vtime_vcpu_halt(&r.time, 0);
+    run_to(&r, 120);
+    vtime_vcpu_wake(&r.time, 0);
+    vtime_vcpu_run(&r.time, 0);
+    run_to(&r, 200);
+    assert_int_equal(r.events, 2);
+    assert_int_equal(vtime_deadline(&r.time), 210);
+}
+
+/* A vCPU that has executed just M when it loses its processor, while its VM goes on, is waited for no more.
+ */
+static void test_progress_made_to_the_unit(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[0].v.vcpu = r.timer[1].v.vcpu = 1;
+    once(&r, 0, 100);
+    once(&r, 1, 120);
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    run_to(&r, 149);
+    vtime_latch(&r.time, 150);
+    vtime_vcpu_stop(&r.time, 1);
+    assert_true(vtime_deadline(&r.time) <= 150);
+    run_to(&r, 150);
+    assert_int_equal(r.events, 2);
+}
+
 static void test_a_halted_vcpu_has_made_its_progress(void **state)
 {
     (void)state;
@@ -281,6 +338,9 @@ int main(void)
         cmocka_unit_test(test_progress_is_executed_time),
         cmocka_unit_test(test_the_first_event_waits_for_nothing),
         cmocka_unit_test(test_the_longest_of_one_instant_counts),
+        cmocka_unit_test(test_the_longest_counts_on_another_vcpu),
+        cmocka_unit_test(test_a_shorter_one_after_a_halt),
+        cmocka_unit_test(test_progress_made_to_the_unit),
         cmocka_unit_test(test_a_halted_vcpu_has_made_its_progress),
         cmocka_unit_test(test_an_event_that_ends_a_halt_closes_the_gate),
         cmocka_unit_test(test_a_halt_that_nothing_ends_holds_for_m_only),
