@@ -114,10 +114,7 @@ WORKING = [
     # make coherence in short: three that are coordinated, and one that is not, beside each other.
     Case("coherence", vms(*(coherent.vm(n, "qemu") for n in "abc"), coherent.vm("n", "qemu", "time=naive")),
          anywhere=[all_ended(3, 1)], check=lambda text: coherent.coherent(text, "abc", "n"), status=1, timeout=400, only="qemu",
-         shift=None, why="there it is coherence-slow"),
-    Case("coherence-slow", vms(*(coherent.vm(n, "bochs") for n in "abc"), coherent.vm("n", "bochs", "time=naive")),
-         anywhere=[all_ended(3, 1)], check=lambda text: coherent.coherent(text, "abc", "n"), status=1, timeout=400,
-         only="bochs", why="here it is coherence, with ten times the ticks"),
+         shift=None, why="Bochs takes minutes for it"),
     # RDTSC exits while a VM catches up, a hundred thousand times here, except where the processor scales the TSC.
     Case("rdtsc-scaled", ["--cpu", "corei7_skylake_x", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
          anywhere=[r"^escapement: backend vmx: .*TSC scaling", *(rf"^{n}\| clock: .*{NO_LOSS}" for n in "ab"),

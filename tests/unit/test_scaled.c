@@ -95,6 +95,10 @@ static void a_line_at_the_catch_up_rate(void **state)
 static void too_steep_for_the_processor(void **state)
 {
     (void)state;
+    start_behind(svm, (struct vt_ratio){255, 1});
+    assert_true(vtime_outlook(&r.time)->line.ratio != 0);
+    start_behind(svm, (struct vt_ratio){256, 1});
+    assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
     start_behind(svm, (struct vt_ratio){300, 1});
     assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
     start_behind(vmx, (struct vt_ratio){300, 1});

@@ -139,6 +139,23 @@ static void test_no_timer_armed(void **state)
 
 /* ---- 2.5 ---- */
 
+/* The mode from which the next decision starts is then a matter of the lag alone: one unit, whatever K1 is.
+ */
+static void test_the_first_timer_armed_behind(void **state)
+{
+    struct vtime_policy p = policy();
+
+    (void)state;
+    p.k1 = 5;
+    time_rig_init(&r, &p, 0);
+    resume_at(&r, 0);
+    stop_at(&r, 10);
+    resume_at(&r, 11);
+    once(&r, 0, 11);
+    assert_int_equal(vtime_lag(&r.time), 1);
+    assert_int_equal(vtime_mode(&r.time), VT_CATCHUP);
+}
+
 static void test_gap_smooth_leaves_no_hole(void **state)
 {
     struct vtime_policy p = policy();
@@ -544,6 +561,7 @@ int main(void)
         cmocka_unit_test(test_far_future_is_never),
         cmocka_unit_test(test_reads_are_incidents),
         cmocka_unit_test(test_no_timer_armed),
+        cmocka_unit_test(test_the_first_timer_armed_behind),
         cmocka_unit_test(test_gap_smooth_leaves_no_hole),
         cmocka_unit_test(test_gap_jump_is_the_literal_equation),
         cmocka_unit_test(test_leap_of_a_late_event),
