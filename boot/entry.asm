@@ -32,6 +32,8 @@
 %define MSR_EFER         0xC0000080
 %define EFER_LME         (1 << 8)
 %define EFER_NXE         (1 << 11)
+%define CPUID_1_RDRAND   (1 << 30)
+%define GOLDEN_RATIO     0x9E3779B97F4A7C15
 %define CPUID_EXT_NX     (1 << 20)
 %define CPUID_EXT_LM     (1 << 29)
 
@@ -44,6 +46,7 @@
 extern kernel_main
 extern kernel_phys_base
 extern percpu_stacks
+extern __stack_chk_guard
 extern image_phys_end
 
 ; Where a symbol of the high part is: esi is the difference between where the image is and where it is linked.
@@ -256,11 +259,32 @@ long_mode:
         mov     esi, ebx
         mov     rsp, percpu_stacks + BOOT_STACK_TOP
         xor     ebp, ebp                ; the back-trace ends here
+        call    choose_stack_guard
         mov     rax, kernel_main
         call    rax
 .never:
         hlt
         jmp     .never
+
+; __stack_chk_guard (arch/x86/protect.h). Keeps rdi and rsi. As many instructions whatever comes out.
+choose_stack_guard:
+        rdtsc
+        shl     rdx, 32
+        lea     r8, [rax + rdx]
+        xor     r9d, r9d
+        mov     eax, 1
+        cpuid
+        test    ecx, CPUID_1_RDRAND
+        jz      .mix
+        rdrand  r9                      ; 0 if it has none just now
+.mix:
+        xor     r8, r9
+        mov     rax, GOLDEN_RATIO       ; spreads the TSC's low bits
+        imul    r8, rax
+        xor     r8b, r8b
+        mov     rax, __stack_chk_guard
+        mov     [rax], r8
+        ret
 
         align 8
 gdt64:

@@ -8,7 +8,7 @@
 #include "vmm/host.h"
 
 #define PAGE      4096u
-#define DESCRIBED 12u /* VMs that have a power-on line */
+#define DESCRIBED 11u /* VMs that have a power-on line */
 
 static struct guest *guests; /* an array of `count`, in the order of the command line */
 static unsigned int count;

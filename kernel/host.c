@@ -65,6 +65,7 @@ void host_free_pages(void *p, size_t n)
         return;
     ASSERT(used >= n * PAGE_SIZE);
     used -= n * PAGE_SIZE;
+    memset(p, 0, n * PAGE_SIZE); /* what was in them is nobody's business any more */
     pages_free(virt_to_phys(p), n);
 }
 

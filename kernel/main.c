@@ -6,9 +6,11 @@
 #include "arch/x86/clock.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/machine.h"
+#include "arch/x86/mitigate.h"
 #include "arch/x86/paging.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/pic8259.h"
+#include "arch/x86/protect.h"
 #include "arch/x86/traps.h"
 #include "kernel/console.h"
 #include "kernel/describe.h"
@@ -26,6 +28,8 @@
 #include "vmm/host.h"
 
 _Noreturn void kernel_main(uint32_t magic, uint64_t info_phys); /* called by boot/entry.asm */
+
+#define DESCRIBE_PROTECTION 80
 
 extern const uint8_t image_end[]; /* linker.ld */
 
@@ -49,6 +53,7 @@ static void init_memory(uint32_t magic, uint64_t info_phys)
         host_log("boot: %s: left out", boot.trouble);
     pages_init(&boot, kernel_phys_base, virt_to_phys(image_end));
     paging_init(&boot);
+    protect_cpu();
 }
 
 static void init_machine(void)
@@ -75,6 +80,16 @@ static void banner(void)
     host_log("processor %s, 1 in use, %s", brand, apic_is_x2apic() ? "x2APIC" : "xAPIC");
     host_log("time source TSC, %llu Hz%s; it is %s UTC", (unsigned long long)clock_hz(),
              clock_is_invariant() ? "" : " (not invariant)", date);
+}
+
+static void describe_protection(enum mitigation_setting setting)
+{
+    static const char *const names[] = {"auto", "off", "all"};
+    char own[DESCRIBE_PROTECTION], between[VM_REASON_MAX];
+
+    protect_describe(own, sizeof own);
+    mitigations_describe(&mitigate, between, sizeof between);
+    host_log("protection: %s; mitigations=%s: %s", own, names[setting], between);
 }
 
 static void describe_backend(const struct hv_ops *backend, const struct global_config *global)
@@ -145,6 +160,9 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     init_machine();
     banner();
     config_parse_global(&global, boot.cmdline, boot.qemu, complain);
+    mitigate_init(global.mitigations);
+    mitigate_cpu();
+    describe_protection(global.mitigations);
     backend = start_backend(why, sizeof(why));
     if (backend)
         describe_backend(backend, &global);

@@ -31,6 +31,9 @@ struct boot_module {
 
 enum trace_setting { TRACE_SETTING_OFF, TRACE_SETTING_ON, TRACE_SETTING_FULL, TRACE_SETTING_DUMP };
 
+/* mitigations=: what is done against leaks through what processors do ahead of time */
+enum mitigation_setting { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
+
 /* The global settings (the hypervisor's own command line). */
 struct global_config {
     uint64_t slice_ns;  /* slice=, default 10 ms */
@@ -38,8 +41,9 @@ struct global_config {
     bool halt_on_empty; /* on-empty=halt|end */
     bool monitor_each;  /* monitor=each: a deadline for each virtual timer; next: for each VM */
     uint64_t poll_ns;   /* poll=: deadlines are noticed at multiples of this; 0, poll=off: at their moment */
-    enum trace_setting trace; /* trace=on|off|full|dump; dump: full, and brought out at the end */
-    uint64_t trace_bytes;     /* trace-buffer=, of each processor; a power of two */
+    enum trace_setting trace;            /* trace=on|off|full|dump; dump: full, and brought out at the end */
+    uint64_t trace_bytes;                /* trace-buffer=, of each processor; a power of two */
+    enum mitigation_setting mitigations; /* mitigations=auto|off|all */
 };
 
 struct guest_module {

@@ -100,6 +100,17 @@ static bool parse_trace_buffer(void *target, const char *value)
     return true;
 }
 
+static bool parse_mitigations(void *target, const char *value)
+{
+    static const char *const list[] = {"auto", "off", "all"};
+    unsigned int i;
+
+    if (!one_of(value, list, COUNT(list), &i))
+        return false;
+    ((struct global_config *)target)->mitigations = (enum mitigation_setting)i;
+    return true;
+}
+
 const struct setting global_settings[] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
@@ -108,6 +119,7 @@ const struct setting global_settings[] = {
     {"poll=", "poll= takes a time from 10us to 100ms, or off", parse_poll},
     {"trace=", "trace=on|off|full|dump", parse_global_trace},
     {"trace-buffer=", "trace-buffer= takes a power of two from 64K to 256M", parse_trace_buffer},
+    {"mitigations=", "mitigations=auto|off|all", parse_mitigations},
 };
 const unsigned int global_settings_count = COUNT(global_settings);
 

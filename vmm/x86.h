@@ -38,12 +38,13 @@
 #define CR4_PKE        (1ull << 22)
 #define CR4_CET        (1ull << 23)
 
-#define EFER_SCE   (1ull << 0)
-#define EFER_LME   (1ull << 8)
-#define EFER_LMA   (1ull << 10)
-#define EFER_NXE   (1ull << 11)
-#define EFER_SVME  (1ull << 12)
-#define EFER_FFXSR (1ull << 14)
+#define EFER_SCE       (1ull << 0)
+#define EFER_LME       (1ull << 8)
+#define EFER_LMA       (1ull << 10)
+#define EFER_NXE       (1ull << 11)
+#define EFER_SVME      (1ull << 12)
+#define EFER_FFXSR     (1ull << 14)
+#define EFER_AUTO_IBRS (1ull << 21)
 
 #define RFLAGS_CF (1ull << 0)
 #define RFLAGS_1  (1ull << 1) /* always set */

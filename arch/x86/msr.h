@@ -17,9 +17,13 @@
 
 #define MSR_TSC_ADJUST        0x3b
 #define MSR_SPEC_CTRL         0x48
+#define SPEC_CTRL_IBRS        (1ull << 0)
 #define MSR_PRED_CMD          0x49
+#define PRED_CMD_IBPB         (1ull << 0)
 #define MSR_MTRRCAP           0xfe
 #define MSR_ARCH_CAPABILITIES 0x10a
+#define MSR_FLUSH_CMD         0x10b
+#define FLUSH_CMD_L1D         (1ull << 0)
 
 #define MSR_SYSENTER_CS  0x174
 #define MSR_SYSENTER_ESP 0x175

@@ -14,14 +14,16 @@
 #define GUARD_SIZE     4096  /* below each stack a page that is not mapped */
 
 struct vcpu;
+struct vm;
 
 struct percpu {
     struct percpu *self; /* at GS:0 (offset used by this_cpu) */
     unsigned int id;     /* 0.. in order of start */
     uint32_t apic_id;
 
-    struct vcpu *vcpu; /* the virtual CPU that runs or ran last here: scheduler's and backend's */
-    void *hv;          /* the backend's own per-processor state (VMXON region, ...) */
+    struct vcpu *vcpu;        /* the virtual CPU that runs or ran last here: scheduler's and backend's */
+    const struct vm *last_vm; /* whose guest ran here last (mitigate.h) */
+    void *hv;                 /* the backend's own per-processor state (VMXON region, ...) */
 
     uint64_t nmis;       /* NMIs taken in the host */
     uint64_t interrupts; /* device and LAPIC interrupts taken */

@@ -468,6 +468,9 @@ static void global_settings_are_parsed(void **state)
     g = global("trace=dump trace-buffer=64K", false);
     assert_int_equal(g.trace, TRACE_SETTING_DUMP);
     assert_int_equal(g.trace_bytes, 65536);
+    assert_int_equal(g.mitigations, MITIGATIONS_AUTO);
+    assert_int_equal(global("mitigations=off", false).mitigations, MITIGATIONS_OFF);
+    assert_int_equal(global("mitigations=all", false).mitigations, MITIGATIONS_ALL);
     g = global("trace-buffer=100K trace-buffer=32K trace=yes", false);
     assert_int_equal(g.trace, TRACE_SETTING_ON);
     assert_int_equal(g.trace_bytes, 1 << 20);

@@ -7,6 +7,8 @@
 ; take the guest out. No STI may be the last instruction before VMRUN: its shadow would reach into the guest (seen in
 ; QEMU; hardware does so when the exit comes at once). Unless the guest has a shadow itself: QEMU does not load the one
 ; in the VMCB, and the host's is as good.
+%include "arch/x86/mitigate.inc"
+
 bits 64
 default rel
 section .text
@@ -45,11 +47,14 @@ section .text
 %endmacro
 
 global svm_enter
+global svm_enter_guarded
 extern svm_exit_decode
 
 ; void svm_enter(struct svm_vcpu *v (rdi), struct exit_record *exit (rsi)): goes on to svm_exit_decode with the same
 ; arguments. Host interrupts are disabled before and after.
-svm_enter:
+; The second is taken where the processor asks for it (arch/x86/mitigate.h): what follows an exit is guarded.
+%macro SVM_ENTER 2
+%1:
     push rbp
     push rbx
     push r12
@@ -83,10 +88,14 @@ svm_enter:
     mov r14, REG(14)
     mov r15, REG(15)
     mov rdi, REG(RDI)
-    jnz .shadow
+    jnz %%shadow
     vmrun
-.out:
+%%out:
     cli
+%if %2
+    FILL_RSB
+    WRITE_IBRS
+%endif
     vmsave                      ; RAX is the host's again
     push rdi
     mov rdi, [rsp + 8]
@@ -123,10 +132,14 @@ svm_enter:
     pop rbx
     pop rbp
     jmp svm_exit_decode
-.shadow:
+%%shadow:
     cli
     sti
     vmrun
-    jmp .out
+    jmp %%out
+%endmacro
+
+SVM_ENTER svm_enter, 0
+SVM_ENTER svm_enter_guarded, 1
 
 section .note.GNU-stack progbits noalloc noexec nowrite

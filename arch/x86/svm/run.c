@@ -1,5 +1,6 @@
 /* One entry and one exit: the hot path of the whole machine. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/mitigate.h"
 #include "arch/x86/svm/svm.h"
 #include "vmm/host.h"
 
@@ -50,12 +51,18 @@ static void do_work(struct svm_vcpu *v)
 
 /* entry.asm: registers in, guest, registers out; then svm_exit_decode(v, exit). */
 void svm_enter(struct svm_vcpu *v, struct exit_record *exit);
+void svm_enter_guarded(struct svm_vcpu *v, struct exit_record *exit);
 
 /* Not part of svm_run, whose registers would have to be saved for it at each entry. */
 static __attribute__((noinline)) void work_and_enter(struct svm_vcpu *v, struct exit_record *exit)
 {
     do_work(v);
-    svm_enter(v, exit);
+    if (v->work & WORK_GUARD) {
+        mitigate_entry();
+        svm_enter_guarded(v, exit);
+    } else {
+        svm_enter(v, exit);
+    }
 }
 
 /* The deadline is not looked at: the kernel arms the physical LAPIC for the earliest of all, the slice's end

@@ -46,6 +46,7 @@ enum nmi_state {
 #define WORK_EVENT (1u << 0) /* events: one at least */
 #define WORK_FLUSH (1u << 1) /* the guest's cached translations are stale */
 #define WORK_TIDY  (1u << 2) /* the entry before had a flush or an event: they are not for this one */
+#define WORK_GUARD (1u << 3) /* always: entries and exits go the guarded way (arch/x86/mitigate.h) */
 
 /* One vCPU: vcpu->arch. The VMCB is ordinary memory, so most of the state is there alone. The first four are
  * known to entry.asm (checked in run.c). */

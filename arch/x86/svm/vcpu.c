@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/guest_debug.h"
 #include "arch/x86/guest_reset.h"
+#include "arch/x86/mitigate.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/svm/svm.h"
@@ -90,7 +91,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
     events_reset(&v->events);
     v->virq = VIRQ_FREE;
     v->nmi = NMI_OPEN;
-    v->work = WORK_FLUSH;
+    v->work = WORK_FLUSH | (mitigate_guards() ? WORK_GUARD : 0);
     if (loaded)
         svm_vcpu_load(vcpu);
 }
@@ -100,6 +101,7 @@ void svm_vcpu_load(struct vcpu *vcpu)
 {
     struct svm_vcpu *v = svm_of(vcpu);
     ASSERT(!v->fpu.loaded);
+    mitigate_switch(vcpu->vm);
     if (v->cpu != this_cpu()->hv) {
         v->cpu = this_cpu()->hv;
         v->host_state_phys = v->cpu->host_state_phys;

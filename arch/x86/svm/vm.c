@@ -1,6 +1,7 @@
 /* What belongs to a VM as a whole: its nested page tables and its permission maps; and the ops table. */
 #include "vmm/vm.h"
 
+#include "arch/x86/mitigate.h"
 #include "arch/x86/svm/npt.h"
 #include "arch/x86/svm/svm.h"
 #include "vmm/host.h"
@@ -48,6 +49,7 @@ void svm_vm_destroy(struct vm *vm)
     struct svm_vm *v = vm->arch;
     if (!v)
         return;
+    mitigate_forget(vm);
     nested_destroy(&v->npt);
     if (v->msrpm)
         host_free_pages(v->msrpm, MSRPM_PAGES);

@@ -1,6 +1,8 @@
 ; Into the guest and out again. The processor switches RIP, RSP, RFLAGS and all that the VMCS holds; the other fifteen
 ; general registers are switched here. Layout of struct vcpu_regs: sixteen registers in the order of their encoding
 ; (checked at compile time in run.c).
+%include "arch/x86/mitigate.inc"
+
 bits 64
 default rel
 section .text
@@ -17,6 +19,7 @@ section .text
 
 global vmx_enter
 global vmx_exit_point
+global vmx_exit_guarded
 
 ; int vmx_enter(struct vcpu_regs *regs (rdi), bool launched (sil), uint64_t *host_rsp (rdx))
 vmx_enter:
@@ -63,6 +66,13 @@ vmx_enter:
     cmovc eax, edx
     pop rdi
     jmp restore_host
+
+    ; HOST_RIP where the processor asks for it.
+    align 16
+vmx_exit_guarded:
+    FILL_RSB
+    WRITE_IBRS
+    jmp vmx_exit_point
 
     align 16
 vmx_exit_point:

@@ -1,6 +1,7 @@
 /* One entry and one exit. The way in and out is the hot path of the whole machine: what differs from the VMCS
  * is written, what every caller needs is read, and nothing else. */
 #include "arch/x86/cpu.h"
+#include "arch/x86/mitigate.h"
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/reasons.h"
 #include "arch/x86/vmx/vmcs.h"
@@ -53,6 +54,8 @@ static void do_work(struct vmx_vcpu *v)
             invvpid(vmx_caps.invvpid_type, v->vpid);
         v->work &= ~WORK_FLUSH;
     }
+    if (v->work & WORK_GUARD)
+        mitigate_entry();
 }
 
 static void write_state(struct vmx_vcpu *v, const struct vcpu_regs *regs)

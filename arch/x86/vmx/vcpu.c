@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/guest_debug.h"
 #include "arch/x86/guest_reset.h"
+#include "arch/x86/mitigate.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/vmcs.h"
@@ -46,7 +47,7 @@ static void write_host_state(void)
     vmwrite(VMCS_HOST_SYSENTER_EIP, 0);
     vmwrite(VMCS_HOST_PAT, rdmsr(MSR_PAT));
     vmwrite(VMCS_HOST_EFER, rdmsr(MSR_EFER));
-    vmwrite(VMCS_HOST_RIP, (uint64_t)(uintptr_t)vmx_exit_point);
+    vmwrite(VMCS_HOST_RIP, (uint64_t)(uintptr_t)(mitigate_guards() ? vmx_exit_guarded : vmx_exit_point));
 }
 
 /* A VMCS may be active on one processor only (SDM vol. 3, 25.11.1): one that comes from another must have
@@ -162,7 +163,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu)
     v->intr = v->in_intr = 0;
     vmwrite(VMCS_GUEST_INTERRUPTIBILITY, 0);
     events_reset(&v->events);
-    v->work = WORK_FLUSH;
+    v->work = WORK_FLUSH | (mitigate_guards() ? WORK_GUARD : 0);
     v->proc &= ~(PROC_IRQ_WINDOW | PROC_NMI_WINDOW);
     if (loaded)
         vmx_vcpu_load(vcpu);
@@ -173,6 +174,7 @@ void vmx_vcpu_load(struct vcpu *vcpu)
     struct vmx_vcpu *v = vmx_of(vcpu);
     ASSERT(!v->loaded);
     vmx_vmcs_use(v);
+    mitigate_switch(vcpu->vm);
     vmx_msrs_load(v);
     fpu_load(&v->fpu);
     write_cr2(v->cr2);

@@ -1,6 +1,7 @@
 /* What belongs to a VM as a whole: its extended page tables and its bitmaps; and the ops table. */
 #include "vmm/vm.h"
 
+#include "arch/x86/mitigate.h"
 #include "arch/x86/vmx/controls.h"
 #include "arch/x86/vmx/ept.h"
 #include "arch/x86/vmx/vmx.h"
@@ -48,6 +49,7 @@ void vmx_vm_destroy(struct vm *vm)
     struct vmx_vm *v = vm->arch;
     if (!v)
         return;
+    mitigate_forget(vm);
     nested_destroy(&v->ept);
     if (v->msr_bitmap)
         host_free_pages(v->msr_bitmap, 1);

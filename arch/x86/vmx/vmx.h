@@ -34,6 +34,7 @@ struct vmx_vm {
 #define WORK_EVENT       (1u << 0) /* events: one at least */
 #define WORK_FLUSH       (1u << 1) /* the guest's cached translations are stale */
 #define WORK_SINGLE_STEP (1u << 2) /* an instruction was emulated with RFLAGS.TF set */
+#define WORK_GUARD       (1u << 3) /* always: mitigate_entry() */
 
 /* One vCPU: vcpu->arch. The first part is touched at every entry; copies named in_* are what the VMCS holds,
  * so that only what differs is written. */
@@ -142,6 +143,7 @@ void vmx_dump(struct vcpu *vcpu);
  * stores them there at the exit. 0: the guest ran, or the exit tells of a failed entry; 1: VMfailInvalid, 2:
  * VMfailValid. */
 int vmx_enter(struct vcpu_regs *regs, bool launched, uint64_t *host_rsp);
-extern const uint8_t vmx_exit_point[]; /* HOST_RIP */
+extern const uint8_t vmx_exit_point[];   /* HOST_RIP */
+extern const uint8_t vmx_exit_guarded[]; /* ... where guests must be kept out of the branch predictors */
 
 #endif
