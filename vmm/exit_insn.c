@@ -29,6 +29,8 @@ bool exit_insn_find_out(struct vcpu *vcpu, struct exit_insn *e, struct exit_reco
         return false;
     if (kind == EXIT_RDTSC && insn.op == OP_RDTSCP) {
         exit->kind = EXIT_RDTSCP;
+    } else if (kind == EXIT_WBINVD && insn.op == OP_INVD) {
+        exit->kind = EXIT_INVD;
     } else if (insn.op != op) {
         vm_end_crash(vcpu->vm, "exit %s, but another instruction at rip %llx", exit_kind_name(kind),
                      (unsigned long long)vcpu->regs.rip);

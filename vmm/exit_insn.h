@@ -44,7 +44,8 @@ static inline bool exit_insn_holds(const struct exit_insn *e, uint64_t rip, cons
 }
 
 /* Fills *e, which need not hold afterwards, and exit->insn_len; op (enum insn_op): what the instruction must
- * be, but that RDTSCP may come as EXIT_RDTSC, which exit->kind is then corrected of (a defect of QEMU's).
+ * be, but that RDTSCP may come as EXIT_RDTSC and INVD as EXIT_WBINVD, which exit->kind is then corrected of
+ * (defects of QEMU's).
  * False: it has been dealt with (a fault injected, or the VM ended); nothing more to do. */
 bool exit_insn_find_out(struct vcpu *vcpu, struct exit_insn *e, struct exit_record *exit, unsigned int op);
 
