@@ -19,9 +19,11 @@ GUEST_LIB := $(patsubst guests/lib/%.c,$(BUILD)/guests/lib/%.o,$(wildcard guests
 GUEST_START        := start
 GUEST_START_pvh    := start_pvh
 GUEST_START_aout   := start_aout
-GUEST_C_NAMES      := aout bench busy clock figure7 hello hostile inject insn pvclock pvh reader share
+GUEST_C_NAMES      := aout bench busy chaos clock figure7 hello hostile inject insn pvclock pvh reader share
 GUEST_ELFS         := $(filter-out $(BUILD)/guests/aout.elf,$(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf))
-GUESTS             := $(GUEST_ELFS) $(BUILD)/guests/hello64.elf $(BUILD)/guests/aout.bin $(BUILD)/guests/flat.bin \
+# Boot sectors: as they are, in real mode.
+FLATS              := $(patsubst guests/flat/%.asm,$(BUILD)/guests/%.bin,$(wildcard guests/flat/*.asm))
+GUESTS             := $(GUEST_ELFS) $(BUILD)/guests/hello64.elf $(BUILD)/guests/aout.bin $(FLATS) \
 	$(BUILD)/guests/loader.elf
 
 .PHONY: guests
@@ -31,11 +33,12 @@ $(BUILD)/guests/%.o: guests/%.c
 	@mkdir -p $(@D)
 	$(CC) $(GUEST_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/guests/lib/%.asm.o: guests/lib/%.asm
+$(BUILD)/guests/%.asm.o: guests/%.asm
 	@mkdir -p $(@D)
 	$(NASM) -f elf64 -o $@ $<
 
-guest_objects = $(patsubst guests/%.c,$(BUILD)/guests/%.o,$(sort $(wildcard guests/$(1)/*.c)))
+guest_objects = $(patsubst guests/%.c,$(BUILD)/guests/%.o,$(sort $(wildcard guests/$(1)/*.c))) \
+	$(if $(filter-out loader flat lib,$(1)),$(patsubst guests/%.asm,$(BUILD)/guests/%.asm.o,$(sort $(wildcard guests/$(1)/*.asm))))
 guest_start = $(BUILD)/guests/lib/$(or $(GUEST_START_$(1)),$(GUEST_START)).asm.o
 
 define GUEST_RULE
@@ -62,7 +65,7 @@ $(BUILD)/guests/hello64.elf: $(BUILD)/guests/hello.elf64
 $(BUILD)/guests/aout.bin: $(BUILD)/guests/aout.elf64
 	$(OBJCOPY) -O binary $< $@
 
-$(BUILD)/guests/flat.bin: guests/flat/flat.asm
+$(FLATS): $(BUILD)/guests/%.bin: guests/flat/%.asm
 	@mkdir -p $(@D)
 	$(NASM) -f bin -o $@ $<
 

@@ -1,4 +1,4 @@
-/* Words: mode=NAME (see `modes`), seconds=N, exit=N. */
+/* Words: mode=NAME (see `modes`), seconds=N, exit=N, seed=N. */
 #include "guests/hostile/hostile.h"
 
 #include "guests/lib/io.h"
@@ -104,21 +104,41 @@ static const struct {
     const char *name;
     int (*run)(const struct plan *plan);
 } modes[] = {
-    {"triple", triple},     {"ports", hostile_ports},
-    {"msrs", hostile_msrs}, {"memory", hostile_memory},
-    {"jump", jump},         {"cli", cli},
-    {"blind", blind},       {"clihlt", clihlt},
-    {"storm", storm},       {"ticks", hostile_ticks},
-    {"reset", reset},       {"poweroff", poweroff},
-    {"exit", end},          {"terminal", hostile_terminal},
+    {"triple", triple},
+    {"ports", hostile_ports},
+    {"msrs", hostile_msrs},
+    {"memory", hostile_memory},
+    {"jump", jump},
+    {"cli", cli},
+    {"blind", blind},
+    {"clihlt", clihlt},
+    {"storm", storm},
+    {"ticks", hostile_ticks},
+    {"reset", reset},
+    {"poweroff", poweroff},
+    {"exit", end},
+    {"registers", hostile_registers},
+    {"storms", hostile_storms},
+    {"edges", hostile_edges},
+    {"leak", hostile_leak},
+    {"tables-self", hostile_tables_self},
+    {"tables-device", hostile_tables_device},
+    {"tables-nowhere", hostile_tables_nowhere},
+    {"tables-reserved", hostile_tables_reserved},
+    {"gdt", hostile_gdt},
+    {"stack", hostile_stack},
+    {"code-device", hostile_code_device},
+    {"idt-device", hostile_idt_device},
+    {"terminal", hostile_terminal},
 };
 
 int guest_main(uint64_t magic, uint64_t info)
 {
-    static const char *const names[] = {"mode", "seconds", "exit", NULL};
+    static const char *const names[] = {"mode", "seconds", "exit", "seed", NULL};
     const char *words = multiboot_cmdline(guest_init(magic, info));
     bool bad = !words_check(words, names);
-    struct plan plan = {word_number(words, "seconds", 1, &bad), word_number(words, "exit", 0, &bad), 0};
+    struct plan plan = {word_number(words, "seconds", 1, &bad), word_number(words, "exit", 0, &bad), 0,
+                        word_number(words, "seed", 1, &bad)};
 
     pic_init();
     pic_mask_all();

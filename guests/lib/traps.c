@@ -106,3 +106,40 @@ bool wrmsr_safe(uint32_t msr, uint64_t value)
                      : "rsi", "memory");
     return ok != 0;
 }
+
+#define WRITE_CR_SAFE(n)                                                                                     \
+    bool write_cr##n##_safe(uint64_t value)                                                                  \
+    {                                                                                                        \
+        uint32_t ok = 0;                                                                                     \
+                                                                                                             \
+        __asm__ volatile("leaq 1f(%%rip), %%rsi\n\t"                                                         \
+                         "movq %%rsi, %1\n\t"                                                                \
+                         "movq %2, %%cr" #n "\n\t"                                                           \
+                         "movl $1, %0\n"                                                                     \
+                         "1:\n\t"                                                                            \
+                         "movq $0, %1"                                                                       \
+                         : "+r"(ok), "=m"(fixup)                                                             \
+                         : "r"(value)                                                                        \
+                         : "rsi", "memory");                                                                 \
+        return ok != 0;                                                                                      \
+    }
+WRITE_CR_SAFE(0)
+WRITE_CR_SAFE(3)
+WRITE_CR_SAFE(4)
+WRITE_CR_SAFE(8)
+
+bool xsetbv_safe(uint32_t index, uint64_t value)
+{
+    uint32_t ok = 0;
+
+    __asm__ volatile("leaq 1f(%%rip), %%rsi\n\t"
+                     "movq %%rsi, %1\n\t"
+                     "xsetbv\n\t"
+                     "movl $1, %0\n"
+                     "1:\n\t"
+                     "movq $0, %1"
+                     : "+r"(ok), "=m"(fixup)
+                     : "c"(index), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "rsi", "memory");
+    return ok != 0;
+}

@@ -23,8 +23,13 @@ void traps_set(uint8_t vector, trap_handler handler);
 /* The processor itself goes to `entry`, which ends in IRETQ: for whoever must be the first instruction. */
 void traps_gate(uint8_t vector, const void *entry);
 
-/* RDMSR, WRMSR that answer false where the processor raised #GP. */
+/* These answer false where the processor raised #GP. */
 bool rdmsr_safe(uint32_t msr, uint64_t *value);
 bool wrmsr_safe(uint32_t msr, uint64_t value);
+bool write_cr0_safe(uint64_t value);
+bool write_cr3_safe(uint64_t value);
+bool write_cr4_safe(uint64_t value);
+bool write_cr8_safe(uint64_t value);
+bool xsetbv_safe(uint32_t index, uint64_t value); /* only where CR4.OSXSAVE is set */
 
 #endif

@@ -1,4 +1,6 @@
 """The boot tests. What each holds is the issue's or DESIGN.md's word for it."""
+import os
+
 from case import Case
 import coherent
 import scenes
@@ -213,6 +215,26 @@ def beside_clock(mode, ended, ok, settings="", timeout=120):
                           all_ended(1 + ok, 1 - ok)], status=1 - ok, timeout=timeout)
 
 
+STATES = ("tables-self", "tables-device", "tables-nowhere", "tables-reserved", "gdt", "idt-device", "stack", "code-device")
+RUNS = int(os.environ.get("HOSTILE_RUNS", "1"))
+FIRST_SEED = int(os.environ.get("HOSTILE_SEED", "1"))
+GOOD = f"good {CLOCK} -- seconds={RUNS}"
+GOOD_SEEN = [rf"^good\| clock: .*{NO_LOSS}", r"^good\| clock: PASS", r"^escapement: vm good ended exit 0"]
+
+
+def seeds(n):
+    return range(FIRST_SEED, FIRST_SEED + n)
+
+
+def chaos(name, *bad):
+    """Random instructions, until the clock guest has finished. Whatever becomes of those guests is their own."""
+    return Case(f"hostile-{name}", [*vms(*(f"bad{n} {line}" for n, line in enumerate(bad)), GOOD), "--expect", "clock: PASS",
+                                    "--send", r"\x01mquit\r"],
+                anywhere=[*(rf"^escapement: vm bad{n} ended (killed|exit|reset|crash|poweroff)" for n in range(len(bad))),
+                          *GOOD_SEEN, all_ended(1, len(bad))],
+                forbid=[r"refused the guest's state", r"unexpected exit"], status=1, timeout=180 * RUNS)
+
+
 HOSTILES = [
     beside_clock("triple", "crash ", 0),
     beside_clock("jump", "(crash |exit 127)", 0),
@@ -222,6 +244,22 @@ HOSTILES = [
     beside_clock("cli seconds=1", "exit 0", 1),
     beside_clock("blind seconds=1", "exit 0", 1),
     beside_clock("storm seconds=1", "exit 0", 1),
+    beside_clock("registers", "exit 0", 1),
+    beside_clock("edges", "exit 0", 1),
+    Case("hostile-storms", vms(*(f"bad{n} {HOSTILE} -- mode=storms seconds={RUNS} seed={n}" for n in (1, 2)), GOOD),
+         anywhere=[*(rf"^bad{n}\| hostile: storm {kind} [1-9]\d*$" for n in (1, 2) for kind in ("ports", "mmio", "msrs", "calls")),
+                   *(rf"^escapement: vm bad{n} ended exit 0" for n in (1, 2)), *GOOD_SEEN, all_ended(3, 0)], timeout=120 * RUNS),
+    # Each of them ends itself, one way or another.
+    Case("hostile-states", vms(*(f"{mode} {HOSTILE} -- mode={mode}" for mode in STATES), "task {guests}/task.bin mem=16M", GOOD),
+         anywhere=[*(rf"^escapement: vm {mode} ended crash " for mode in (*STATES, "task")), *GOOD_SEEN,
+                   all_ended(1, len(STATES) + 1)], status=1),
+    # What one guest leaves in the processor's registers is not to be found by the other.
+    Case("hostile-leak", vms(*(f"{n} {HOSTILE} -- mode=leak seconds=1 seed={seed}" for n, seed in (("a", 1), ("b", 2))), GOOD),
+         anywhere=[*(rf"^{n}\| hostile: leak seed=\d rounds=[1-9]\d* words=[1-9]\d* vectors=[xy]mm wrong=0$" for n in "ab"),
+                   *GOOD_SEEN, all_ended(3, 0)], forbid=[r"hostile: FAIL"]),
+    chaos("chaos", *(f"{{guests}}/chaos.elf mem=16M -- tell=64 seed={n}" for n in seeds(3))),
+    chaos("chaos-devices", *(f"{{guests}}/chaos.elf mem=16M -- devices=1 tell=64 seed={n}" for n in seeds(2))),
+    chaos("chaos-real-mode", *(f"{{guests}}/chaos16.bin mem=16M rtc={n}" for n in seeds(3))),
     Case("hostile-ticks", vms(f"bad {HOSTILE} progress=0 -- mode=ticks seconds=1", f"good {CLOCK} -- seconds=1 busy=off"),
          anywhere=[r"^bad\| hostile: ticks lapic=[1-9]\d* pit=[1-9]\d* rtc=[1-9]\d* hpet=[1-9]", r"^escapement: vm bad ended exit 0",
                    rf"^good\| clock: .*{NO_LOSS}", r"^good\| clock: PASS", all_ended(2, 0)], only="qemu",
