@@ -8,6 +8,7 @@
 #include "kernel/cmos.h"
 #include "kernel/console.h"
 #include "kernel/format.h"
+#include "kernel/inject.h"
 #include "kernel/pages.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
@@ -25,7 +26,7 @@ void host_init(void)
 
 uint64_t host_now(void)
 {
-    return rdtsc();
+    return inject_now(rdtsc());
 }
 
 uint64_t host_hz(void)
@@ -50,7 +51,7 @@ void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
 
 void *host_alloc_pages(size_t n, size_t align)
 {
-    uint64_t phys = pages_alloc(n, align, UINT64_MAX);
+    uint64_t phys = inject_no_memory(n) ? PAGES_NONE : pages_alloc(n, align, UINT64_MAX);
 
     if (phys == PAGES_NONE)
         return NULL;

@@ -16,6 +16,7 @@
 #include "kernel/describe.h"
 #include "kernel/guests.h"
 #include "kernel/host.h"
+#include "kernel/inject.h"
 #include "kernel/monitor.h"
 #include "kernel/multiboot.h"
 #include "kernel/pages.h"
@@ -23,6 +24,7 @@
 #include "kernel/processor.h"
 #include "kernel/trace.h"
 #include "kernel/verdict.h"
+#include "kernel/watchdog.h"
 #include "vmm/backend.h"
 #include "vmm/config.h"
 #include "vmm/host.h"
@@ -146,6 +148,13 @@ static _Noreturn void leave(bool ok, bool halt)
     verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
 }
 
+static void run_guests(const struct global_config *global)
+{
+    watchdog_start(global->watchdog_ns);
+    processor_run();
+    watchdog_stop();
+}
+
 void kernel_main(uint32_t magic, uint64_t info_phys)
 {
     static struct global_config global;
@@ -170,11 +179,12 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
         host_log("this processor cannot run guests: %s", why);
     trace_init(&global);
     processor_init(&global);
+    inject_start(global.inject);
     sti(); /* copying images takes long: what is typed meanwhile is kept (kernel/input.h) */
     guests = guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu);
     cli();
     if (guests)
-        processor_run();
+        run_guests(&global);
     console_look(VIEW_LINES, 0); /* the end is everybody's */
     (void)console_view();
     dump_trace(global.trace == TRACE_SETTING_DUMP);

@@ -7,7 +7,9 @@
 #include "kernel/accounts.h"
 #include "kernel/console.h"
 #include "kernel/guests.h"
+#include "kernel/inject.h"
 #include "kernel/monitor.h"
+#include "kernel/panic.h"
 #include "kernel/sched.h"
 #include "kernel/trace.h"
 #include "timers/coordinator.h"
@@ -25,6 +27,8 @@ struct processor {
     struct coordinator deadlines;
     rt_t slice_end;          /* of the vCPU that runs, or ran last */
     struct deadline console; /* a guest's unfinished line is to be flushed */
+    uint64_t turns;          /* of the loop */
+    rt_t looked;             /* at the clock */
     bool each;               /* monitor=each */
     rt_t next_look;          /* at the console */
     struct vcpu *loaded;     /* whose state is in the processor */
@@ -51,7 +55,7 @@ static void arm(void *ctx, rt_t deadline)
 {
     (void)ctx;
     trace(TRACE_ALARM, deadline);
-    apic_timer_arm(deadline);
+    apic_timer_arm(inject_alarm(deadline));
 }
 
 /* In the timer's interrupt, which comes where nothing else is under way: in a guest's exit or in HLT. Nothing
@@ -304,6 +308,26 @@ static void start_all(struct processor *p)
     }
 }
 
+/* RT for the loop. It never steps back (DESIGN.md 2): guests' clocks and deadlines would be worth nothing. */
+static rt_t look_at_clock(struct processor *p)
+{
+    rt_t now = host_now();
+
+    if (now < p->looked)
+        panic("the TSC has gone back from %llu to %llu: this machine's time cannot be trusted",
+              (unsigned long long)p->looked, (unsigned long long)now);
+    p->looked = now;
+    p->turns++;
+    return now;
+}
+
+uint64_t processor_progress(void)
+{
+    const struct processor *p = this_processor();
+
+    return p->turns + (p->loaded ? p->loaded->exits[EXIT_NMI] : 0);
+}
+
 void processor_run(void)
 {
     struct processor *p = this_processor();
@@ -312,9 +336,10 @@ void processor_run(void)
     set_rates();
     p->left = host_now();
     while (guests_alive()) {
-        rt_t now = host_now();
+        rt_t now = look_at_clock(p);
         struct sched_entity *e;
 
+        inject_turn(now);
         act_on_deadlines(p, now);
         e = sched_pick(&p->sched);
         if (e) {

@@ -16,6 +16,10 @@ void processor_init(const struct global_config *global);
  * guests and while idle. */
 void processor_run(void);
 
+/* A number that changes while the calling processor gets on: its loop goes round, or NMIs take it out of a
+ * guest. */
+uint64_t processor_progress(void);
+
 /* ---- the operator's wishes; from monitor_service() only, which is between two runs: no vCPU is in a guest
  * ----
  */

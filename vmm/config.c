@@ -9,6 +9,7 @@
 #define MEM_DEFAULT      (64ull << 20)
 #define LEAP_DEFAULT     60000000000ull
 #define PROGRESS_DEFAULT 50000ull
+#define WATCHDOG_DEFAULT 10000000000ull
 #define TRACE_DEFAULT    (1ull << 20)
 
 void config_parse_global(struct global_config *out, const char *cmdline, bool strip_first,
@@ -24,7 +25,8 @@ void config_parse_global(struct global_config *out, const char *cmdline, bool st
                                   .boost = true,
                                   .halt_on_empty = false,
                                   .trace = TRACE_SETTING_ON,
-                                  .trace_bytes = TRACE_DEFAULT};
+                                  .trace_bytes = TRACE_DEFAULT,
+                                  .watchdog_ns = WATCHDOG_DEFAULT};
     words_split(&w, line);
     if (strip_first)
         (void)words_next(&w);

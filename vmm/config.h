@@ -34,6 +34,26 @@ enum trace_setting { TRACE_SETTING_OFF, TRACE_SETTING_ON, TRACE_SETTING_FULL, TR
 /* mitigations=: what is done against leaks through what processors do ahead of time */
 enum mitigation_setting { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
 
+/* inject=: the host's faults on purpose (kernel/inject.h), in the order of their words in vmm/settings.c */
+enum injection {
+    INJECT_NMI,
+    INJECT_MACHINE_CHECK,
+    INJECT_SPURIOUS,
+    INJECT_LOST_TIMER,
+    INJECT_LATE_TIMER,
+    INJECT_EARLY_TIMER,
+    INJECT_SERIAL_SLOW,
+    INJECT_SERIAL_STUCK,
+    INJECT_NO_MEMORY,
+    INJECT_TSC_FORWARD,
+    INJECT_TSC_BACK,
+    INJECT_STALL,
+    INJECT_STACK,
+    INJECT_STACK_OVERFLOW,
+    INJECT_WRITE_TEXT,
+    INJECTIONS
+};
+
 /* The global settings (the hypervisor's own command line). */
 struct global_config {
     uint64_t slice_ns;  /* slice=, default 10 ms */
@@ -44,6 +64,8 @@ struct global_config {
     enum trace_setting trace;            /* trace=on|off|full|dump; dump: full, and brought out at the end */
     uint64_t trace_bytes;                /* trace-buffer=, of each processor; a power of two */
     enum mitigation_setting mitigations; /* mitigations=auto|off|all */
+    uint64_t watchdog_ns;                /* watchdog=; 0: off */
+    uint32_t inject;                     /* inject=: bits of enum injection; debug kernels only */
 };
 
 struct guest_module {

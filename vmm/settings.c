@@ -8,6 +8,8 @@
 #define SLICE_MAX_NS    10000000000ull
 #define POLL_MIN_NS     10000ull
 #define POLL_MAX_NS     100000000ull
+#define WATCHDOG_MIN_NS 200000000ull
+#define WATCHDOG_MAX_NS 1000000000000ull
 #define TIME_MAX_NS     100000000000000000ull /* 3 years; in RT ticks at 10 GHz still far from 2^64 */
 #define PROGRESS_MIN_NS 10000ull
 #define RATE_MAX        0xFFFFFFFFull
@@ -111,6 +113,44 @@ static bool parse_mitigations(void *target, const char *value)
     return true;
 }
 
+static bool parse_watchdog(void *target, const char *value)
+{
+    struct global_config *g = target;
+
+    g->watchdog_ns = 0;
+    return strcmp(value, "off") == 0 ||
+           (words_time(value, WATCHDOG_MAX_NS, &g->watchdog_ns) && g->watchdog_ns >= WATCHDOG_MIN_NS);
+}
+
+#ifdef ESC_DEBUG
+/* WORD[,WORD...] */
+static bool parse_inject(void *target, const char *value)
+{
+    static const char *const list[INJECTIONS] = {
+        "nmi",         "machine-check", "spurious",     "lost-timer",     "late-timer",
+        "early-timer", "serial-slow",   "serial-stuck", "no-memory",      "tsc-forward",
+        "tsc-back",    "stall",         "stack",        "stack-overflow", "write-text"};
+    size_t n;
+
+    do {
+        char word[16];
+        unsigned int i;
+
+        n = 0;
+        while (value[n] != '\0' && value[n] != ',' && n < sizeof(word) - 1) {
+            word[n] = value[n];
+            n++;
+        }
+        word[n] = '\0';
+        if (!one_of(word, list, INJECTIONS, &i))
+            return false;
+        ((struct global_config *)target)->inject |= 1u << i;
+        value += n;
+    } while (*value++ == ',');
+    return true;
+}
+#endif
+
 const struct setting global_settings[] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
@@ -120,6 +160,10 @@ const struct setting global_settings[] = {
     {"trace=", "trace=on|off|full|dump", parse_global_trace},
     {"trace-buffer=", "trace-buffer= takes a power of two from 64K to 256M", parse_trace_buffer},
     {"mitigations=", "mitigations=auto|off|all", parse_mitigations},
+    {"watchdog=", "watchdog= takes a time from 200ms to 1000s, or off", parse_watchdog},
+#ifdef ESC_DEBUG
+    {"inject=", "inject= takes nmi, machine-check, ... (docs/reliability.md)", parse_inject},
+#endif
 };
 const unsigned int global_settings_count = COUNT(global_settings);
 

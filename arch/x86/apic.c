@@ -88,17 +88,27 @@ bool apic_is_x2apic(void)
     return x2apic;
 }
 
-void apic_send_ipi(uint32_t target, uint8_t vector)
+static void send(uint32_t target, uint32_t message)
 {
     if (x2apic) {
         mfence(); /* the MSR write is not ordered after stores (SDM vol. 3, 11.12.3) */
-        wrmsr(MSR_X2APIC_BASE + LAPIC_ICR_LOW / 16, (uint64_t)target << 32 | ICR_ASSERT | vector);
+        wrmsr(MSR_X2APIC_BASE + LAPIC_ICR_LOW / 16, (uint64_t)target << 32 | ICR_ASSERT | message);
         return;
     }
     while (apic_read(LAPIC_ICR_LOW) & ICR_PENDING)
         cpu_pause();
     apic_write(LAPIC_ICR_HIGH, target << XAPIC_ID_SHIFT);
-    apic_write(LAPIC_ICR_LOW, ICR_ASSERT | vector);
+    apic_write(LAPIC_ICR_LOW, ICR_ASSERT | message);
+}
+
+void apic_send_ipi(uint32_t target, uint8_t vector)
+{
+    send(target, vector);
+}
+
+void apic_send_nmi(uint32_t target)
+{
+    send(target, LVT_NMI);
 }
 
 /* The error register only says what happened if it is written first (11.5.3). Nothing to be done about it. */

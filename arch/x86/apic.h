@@ -31,5 +31,6 @@ void apic_eoi(void);
 
 /* A fixed interrupt to another processor. */
 void apic_send_ipi(uint32_t target, uint8_t vector);
+void apic_send_nmi(uint32_t target);
 
 #endif

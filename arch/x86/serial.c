@@ -2,6 +2,7 @@
 #include "arch/x86/serial.h"
 
 #include "arch/x86/cpu.h"
+#include "kernel/inject.h"
 
 #define COM1 0x3f8
 #define THR  (COM1 + 0) /* RBR when read; DLL with LCR_DLAB */
@@ -67,7 +68,7 @@ size_t serial_put(const char *data, size_t n)
     size_t i;
 
     /* The transmitter tells only whether its FIFO is empty. */
-    if (!present || !(line_status() & LSR_THR_EMPTY))
+    if (!present || !(line_status() & LSR_THR_EMPTY) || inject_serial_busy())
         return 0;
     for (i = 0; i < n && i < FIFO_SIZE; i++)
         outb(THR, (uint8_t)data[i]);

@@ -41,6 +41,7 @@ static const char *const names[FIRST_DEVICE_VECTOR] = {
 };
 
 static trap_handler handlers[256];
+static void (*on_nmi)(const struct trap_frame *frame);
 
 const char *trap_name(uint64_t vector)
 {
@@ -53,6 +54,11 @@ void trap_set_handler(uint8_t vector, trap_handler fn)
 {
     ASSERT(vector >= FIRST_DEVICE_VECTOR);
     handlers[vector] = fn;
+}
+
+void trap_on_nmi(void (*fn)(const struct trap_frame *frame))
+{
+    on_nmi = fn;
 }
 
 void traps_init(void)
@@ -110,8 +116,10 @@ static _Noreturn void exception(const struct trap_frame *frame)
 void trap_dispatch(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_NMI) {
-        /* Nothing here sends any; a real machine's button or chipset may. It must not disturb the guests. */
+        /* The watchdog's, or a real machine's button or chipset. It must not disturb the guests. */
         trap_count_nmi();
+        if (on_nmi)
+            on_nmi(frame);
         return;
     }
     if (frame->vector < FIRST_DEVICE_VECTOR)

@@ -45,6 +45,10 @@ void trap_idt(struct descriptor_table *out);
 /* For a backend whose exit tells of an NMI that the processor has not delivered to the IDT. */
 void trap_count_nmi(void);
 
+/* Who hears of each NMI in the host, beside the count. It may come anywhere: it may not take a lock, nor
+ * write what others write. */
+void trap_on_nmi(void (*fn)(const struct trap_frame *frame));
+
 /* Name of an exception, "#PF page fault"; "interrupt" from 20h on. */
 const char *trap_name(uint64_t vector);
 

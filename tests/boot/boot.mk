@@ -36,5 +36,5 @@ boot-runner-test:
 	$(PYTHON) tests/boot/test_runner.py
 	$(PYTHON) tests/boot/test_kit.py
 
-boot-test: kernel guests debian boot-runner-test
+boot-test: kernel debug guests debian boot-runner-test
 	$(PYTHON) tests/boot/run.py -j $(JOBS) --build $(BUILD) $(BOOT_ARGS)

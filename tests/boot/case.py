@@ -31,6 +31,8 @@ class Case:
     slow: bool = False                  # started first
     scene: Optional[Callable] = None    # what a person at the console does (tests/boot/scenes.py)
     shift: Optional[int] = 3            # tools/run's --shift on qemu; None: its default
+    debug: bool = False                 # the debug kernel (make debug), which takes inject=
+    panic: Optional[str] = None         # the panic that must come, as a regular expression
     only: Optional[str] = None          # the one of PLATFORMS on which it can run ...
     why: str = ""                       # ... and why it cannot on the other
 
@@ -51,11 +53,12 @@ def compiled(pattern):
 
 def validate(case):
     """Raises Broken for a case that could not fail, or that cannot be run."""
-    for pattern in [*case.expect, *case.anywhere, *case.forbid]:
+    for pattern in [*case.expect, *case.anywhere, *case.forbid, *([case.panic] if case.panic else [])]:
         compiled(pattern)
     if case.only is not None and (case.only not in PLATFORMS or not case.why):
         raise Broken("it does not say on which platform it runs, and why not on the other")
-    if not case.expect and not case.anywhere and case.check is None and case.scene is None:
+    if not case.expect and not case.anywhere and case.check is None and case.scene is None and \
+            case.panic is None:
         raise Broken("it expects nothing: silence would pass")
 
 
@@ -72,7 +75,9 @@ def missing(case, folders):
 def judge_log(case, text):
     """The first complaint about a log, or None."""
     lines = text.replace("\r", "").split("\n")
-    for pattern in [*ALWAYS_FORBIDDEN, *case.forbid]:
+    if case.panic and not any(compiled(rf"^escapement: panic: .*{case.panic}").search(line) for line in lines):
+        return f"expected a panic /{case.panic}/"
+    for pattern in [*([] if case.panic else ALWAYS_FORBIDDEN), *case.forbid]:
         regex = compiled(pattern)
         for line in lines:
             if regex.search(line):

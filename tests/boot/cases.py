@@ -267,6 +267,38 @@ HOSTILES = [
 ]
 
 
+# ---- faults of the host's, injected by debug kernels: guests keep their time, or all ends with a clear word
+
+def fault(word, seen, guest="", seconds=1, **more):
+    return Case(f"fault-{word}", ["--append", f"inject={word} watchdog=500ms", *vms(
+        f"good {CLOCK} {guest} -- seconds={seconds} busy=off", f"s {SHARE} {guest} -- seconds={seconds}")], anywhere=seen, debug=True, **more)
+
+
+def ends(word, panic, **more):
+    return fault(word, [], panic=panic, status=3, **more)
+
+
+KEEPS_TIME = [*GOOD_SEEN, all_ended(2, 0)]
+FAULTS = [
+    *(fault(word, KEEPS_TIME) for word in ("nmi", "spurious", "lost-timer", "late-timer", "early-timer", "serial-slow", "serial-stuck")),
+    fault("no-memory", [*GOOD_SEEN, r"^escapement: vm s ended refused .*memory", all_ended(1, 1)], status=1),
+    # The guests live through a second in no time: each tick is accounted for, and no clock goes back.
+    fault("tsc-forward", [r"^good\| clock: .* inversions=0 backward=0 disagreement_ns=0", r"^escapement: vm good time .*balance=ok"],
+          "time=strict", seconds=2, status=1),
+    ends("tsc-back", r"the TSC has gone back from \d+ to \d+"),
+    ends("machine-check", r"machine check: "),
+    ends("stall", r"watchdog: the processor has made no progress for \d+ ms"),
+    ends("stack", r"a function of the hypervisor has written past its stack frame"),
+    ends("stack-overflow", r"double fault \(a stack overflow\?\)"),
+    ends("write-text", r"page fault: write of"),
+    Case("inject-not-here", ["--append", "inject=stall", *vms(f"h {HELLO}")],
+         expect=[r"^escapement: command line: .*inject=stall", r"^h\| hello: done", all_ended(1, 0)]),
+    Case("mitigations-all", ["--append", "mitigations=all", *vms(f"a {CLOCK} -- seconds=1 busy=off", f"b {CLOCK} -- seconds=1 busy=off")],
+         anywhere=[r"^escapement: protection: .*mitigations=all: .*RSB filling.*VERW", r"^a\| clock: PASS", r"^b\| clock: PASS",
+                   all_ended(2, 0)]),
+]
+
+
 # ---- bad input: one clear line, that VM does not start, the others do
 
 def refused(name, line, word, *more, needs=()):
@@ -345,4 +377,4 @@ LOADERS = [
     bad_loader("stranger", 0, r"^escapement: the loader is no multiboot loader .*boot with GRUB 2", status=124),
 ]
 
-CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *HOSTILES, *BAD_INPUT, *LOADERS]
+CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *HOSTILES, *FAULTS, *BAD_INPUT, *LOADERS]

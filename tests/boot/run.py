@@ -32,7 +32,7 @@ children = set()  # the tools/run processes that are under way
 def boot(case, folders, log):
     """One run. Its exit status; None if even tools/run did not come back."""
     args = [cases_of.fill(a, folders) for a in case.args]
-    command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + "/escapement.elf",
+    command = [folders["run"], "--on", folders["on"], "--kernel", folders["build"] + ("/debug" if case.debug else "") + "/escapement.elf",
                "--timeout", str(case.timeout), *args]
     if folders["on"] == "qemu" and case.shift is not None:
         command += ["--shift", str(case.shift)]

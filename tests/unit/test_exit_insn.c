@@ -133,6 +133,15 @@ static void at_the_end(void **state)
     }
 }
 
+/* QEMU's exit of INVD says WBINVD: an INVD of the guest's ended it. */
+static void qemus_invd(void **state)
+{
+    (void)state;
+    assert_int_equal(EXIT_AT(EXIT_WBINVD, "\x0f\x08"), 2);
+    assert_int_equal(EXIT_AT(EXIT_WBINVD, "\x0f\x09"), 2);
+    assert_int_equal(EXIT_AT(EXIT_INVD, "\x0f\x08"), 2);
+}
+
 /* QEMU's exit of RDTSCP says RDTSC. */
 static void rdtscp_that_says_rdtsc(void **state)
 {
@@ -255,6 +264,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(plain_instructions),
         T(prefixes_count),
+        T(qemus_invd),
         T(xsetbv),
         T(vmmcall),
         T(the_cache_follows_the_bytes),

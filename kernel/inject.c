@@ -1,0 +1,140 @@
+#include "kernel/inject.h"
+
+#ifdef ESC_DEBUG
+
+#include "arch/x86/apic.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/traps.h"
+#include "vmm/host.h"
+#include "vmm/string.h"
+
+#define UNUSED_VECTOR 0xee
+#define LOST_OF       8u    /* each eighth alarm is lost */
+#define PAGES_THERE   8192u /* for no-memory: 32 MiB */
+
+static uint32_t faults;
+static uint64_t started, next; /* RT; the next NMI, spurious interrupt */
+static uint64_t alarms;
+static uint64_t jump; /* what the TSC is wrong by */
+static size_t pages_used;
+
+static bool is_on(enum injection fault)
+{
+    return faults & 1u << fault;
+}
+
+void inject_start(uint32_t wanted)
+{
+    faults = wanted;
+    started = next = host_now();
+    if (wanted)
+        host_log("inject: faults on purpose, %x", wanted);
+}
+
+/* An array on the stack is overrun by what the compiler cannot see. */
+static __attribute__((noinline)) void smash_stack(void)
+{
+    char array[16];
+    size_t n = 64;
+
+    __asm__ volatile("" : "+r"(n));
+    memset(array, 'x', n);
+    __asm__ volatile("" : : "r"(array) : "memory");
+}
+
+static __attribute__((noinline)) uint64_t overflow_stack(uint64_t depth)
+{
+    volatile uint8_t frame[512];
+
+    frame[0] = (uint8_t)depth;
+    return depth == UINT64_MAX ? frame[0] : overflow_stack(depth + 1) + frame[0];
+}
+
+/* Once, after 800 ms: what is not survived, and what lasts. */
+static void once(void)
+{
+    if (is_on(INJECT_MACHINE_CHECK))
+        __asm__ volatile("int $18" : : : "memory");
+    if (is_on(INJECT_STACK))
+        smash_stack();
+    if (is_on(INJECT_STACK_OVERFLOW))
+        (void)overflow_stack(0);
+    while (is_on(INJECT_STALL))
+        __asm__ volatile("" : : : "memory");
+    if (is_on(INJECT_WRITE_TEXT))
+        *(volatile uint8_t *)(uintptr_t)trap_stubs = 0x90;
+    if (is_on(INJECT_TSC_FORWARD))
+        jump = host_hz(); /* a second */
+    if (is_on(INJECT_TSC_BACK))
+        jump = 0 - host_hz() / 10;
+}
+
+/* Each millisecond. */
+static void again(void)
+{
+    if (is_on(INJECT_NMI))
+        apic_send_nmi(apic_id());
+    if (is_on(INJECT_SPURIOUS)) {
+        apic_send_ipi(apic_id(), VECTOR_SPURIOUS);
+        apic_send_ipi(apic_id(), UNUSED_VECTOR);
+    }
+}
+
+void inject_turn(uint64_t now)
+{
+    static bool done;
+
+    if (!faults)
+        return;
+    if (!done && now - started > host_hz() / 5 * 4) {
+        done = true;
+        once();
+    }
+    if (now >= next) {
+        next = now + host_hz() / 1000;
+        again();
+    }
+}
+
+uint64_t inject_alarm(uint64_t deadline)
+{
+    const uint64_t us = host_hz() / 1000000;
+    uint64_t soon;
+
+    if (deadline == UINT64_MAX)
+        return deadline;
+    if (is_on(INJECT_LOST_TIMER) && ++alarms % LOST_OF == 0)
+        return UINT64_MAX;
+    if (is_on(INJECT_LATE_TIMER))
+        deadline += 300 * us;
+    soon = host_now() + 100 * us;
+    deadline = is_on(INJECT_EARLY_TIMER) && soon < deadline ? soon : deadline;
+    return deadline - jump; /* the LAPIC timer goes by the TSC itself */
+}
+
+uint64_t inject_now(uint64_t tsc)
+{
+    return tsc + jump;
+}
+
+/* slow: ready for a byte or two each millisecond; stuck: not at all for the first half second. */
+bool inject_serial_busy(void)
+{
+    uint64_t since = started ? host_now() - started : 0;
+
+    if (!started)
+        return false;
+    if (is_on(INJECT_SERIAL_STUCK) && since < host_hz() / 2)
+        return true;
+    return is_on(INJECT_SERIAL_SLOW) && since % (host_hz() / 1000) > host_hz() / 50000;
+}
+
+bool inject_no_memory(size_t pages)
+{
+    if (!is_on(INJECT_NO_MEMORY))
+        return false;
+    pages_used += pages;
+    return pages_used > PAGES_THERE;
+}
+
+#endif
