@@ -12,6 +12,7 @@
 
 static struct guest *guests; /* an array of `count`, in the order of the command line */
 static unsigned int count;
+static uint64_t held; /* bytes in use before the first VM */
 
 static void complain(const char *line)
 {
@@ -76,6 +77,7 @@ bool guests_create(const struct hv_ops *ops, const char *why, const struct boot_
         host_log("no memory for %u VMs", count);
         count = 0;
     }
+    held = host_bytes_used() - config_pages * PAGE;
     for (unsigned int i = 0; i < count; i++) {
         create_one(&guests[i], ops, why, &configs[i], i);
     }
@@ -130,6 +132,14 @@ static bool report_one(const struct vm *vm)
     return vm->end == VM_END_POWEROFF || (vm->end == VM_END_EXIT && vm->exit_code == 0);
 }
 
+/* All have ended, so all that they took must be free again. */
+static void report_leak(void)
+{
+    if (count > 0 && host_bytes_used() != held)
+        host_log("memory: leak: %lld bytes of ended VMs were not given back",
+                 (long long)(host_bytes_used() - held));
+}
+
 bool guests_report(void)
 {
     unsigned int ok = 0;
@@ -137,6 +147,7 @@ bool guests_report(void)
     for (unsigned int i = 0; i < count; i++) {
         ok += report_one(&guests[i].vm);
     }
+    report_leak();
     host_log("all VMs ended, %u ok, %u failed", ok, count - ok);
     return count > 0 && ok == count;
 }

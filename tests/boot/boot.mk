@@ -5,7 +5,7 @@ PROGRAMS  := $(DEBIAN)/sleep5 $(DEBIAN)/againstrtc $(DEBIAN)/clocks
 JOBS      ?= 2
 BOOT_ARGS ?=
 
-.PHONY: setup setup-run debian run iso boot-test boot-runner-test
+.PHONY: setup setup-run debian run iso soak boot-test boot-runner-test
 setup:
 	@tools/setup
 setup-run:
@@ -35,6 +35,11 @@ iso: setup-run
 boot-runner-test:
 	$(PYTHON) tests/boot/test_runner.py
 	$(PYTHON) tests/boot/test_kit.py
+
+# Eight VMs and a restless operator, for as long as one likes: make soak SOAK_SECONDS=3600 SOAK_SEED=7
+SOAK_SECONDS ?= 60
+soak: kernel guests
+	SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) tests/boot/run.py --filter '^soak$$' --on qemu --build $(BUILD)
 
 boot-test: kernel debug guests debian boot-runner-test
 	$(PYTHON) tests/boot/run.py -j $(JOBS) --build $(BUILD) $(BOOT_ARGS)

@@ -7,7 +7,7 @@ from typing import Callable, Optional
 PLATFORMS = ("bochs", "qemu")  # VMX and SVM
 
 # Never in any log, whatever the case.
-ALWAYS_FORBIDDEN = [r"^escapement: panic", r"assert"]
+ALWAYS_FORBIDDEN = [r"^escapement: panic", r"^escapement: memory: leak", r"^escapement: vm .*balance=BROKEN", r"assert"]
 
 
 class Broken(Exception):

@@ -1,4 +1,5 @@
 """What a person does at the console, as tests (issue 5, "What must be seen" and "Bad input")."""
+import os
 import random
 import re
 import zlib
@@ -291,3 +292,40 @@ def trace_by_hand(person):
     monitor(person)
     person.type("quit\r")
     person.expect(r"^escapement: all VMs ended, 0 ok, 2 failed$")
+
+
+# ---- a soak: eight VMs, and an operator who pauses, resets, retunes and kills them at random
+
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "2"))
+SOAK_SEED = int(os.environ.get("SOAK_SEED", "1"))
+SOAKED = ("c1", "c2", "s1", "w1", "w2", "b1", "p1")  # and the witness, which is left alone
+SOAK_ACTIONS = ("pause {} freeze", "pause {} catchup", "pause {} leap", "resume {}", "resume {}", "resume {}", "reset {}",
+                "set {} catchup=4 progress=100us", "set {} catchup=adaptive", "time {}", "queue {}", "regs {}", "exits {}")
+
+
+def soak(person):
+    """For SOAK_SECONDS of the machine's time. Each answer must make sense, and each look at a ledger must balance."""
+    dice = random.Random(SOAK_SEED)
+    alive, done = list(SOAKED), 0
+    person.expect(r"^witness\| clock: pit=")
+    monitor(person)
+    while (now := ledger(person, "witness"))["rt"] < SOAK_SECONDS + 0.5:
+        assert now["paused"] < 1 and now["leapt"] == 0, f"the witness was not left alone: {now}"
+        name = dice.choice(alive)
+        answer = ask(person, dice.choice(SOAK_ACTIONS).format(name))
+        assert "DOES NOT BALANCE" not in answer and "panic" not in answer, answer
+        done += 1
+        if done % 40 == 0 and len(alive) > 3:
+            alive.remove(name)
+            assert f"{name} has been killed" in ask(person, f"kill {name}")
+        table = ask(person, "vms")
+        alive = [n for n in alive if not re.search(rf"^ *\d+ +{n} +ended", table, re.M)]
+    for name in alive:
+        ask(person, f"resume {name}")
+        assert "it balances" in ask(person, f"time {name}")
+    person.type(ESCAPE + "a")
+    person.expect(r"^witness\| clock: .*lost=0 extra=0 inversions=0 backward=0")
+    person.expect(r"^witness\| clock: PASS")
+    monitor(person)
+    person.type("quit\r")
+    person.expect(r"^escapement: all VMs ended, \d+ ok, \d+ failed$")

@@ -53,7 +53,7 @@ static bool start(struct svm_cpu *cpu, char *why, size_t size)
         cpu->host_save = host_alloc_pages(1, PAGE);
     if (!cpu->host_state)
         cpu->host_state = host_alloc_pages(1, PAGE);
-    if (!cpu->host_save || !cpu->host_state) {
+    if (!cpu->host_save || !cpu->host_state || !svm_make_iopm()) {
         host_snprintf(why, size, "no memory for the host's save areas");
         return false;
     }

@@ -95,6 +95,8 @@ bool svm_map(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigne
 void svm_unmap(struct vm *vm, uint64_t gpa, uint64_t length);
 /* Physical address of the I/O permission map, which all VMs share: every port exits. */
 uint64_t svm_iopm(void);
+/* Once, before the first VM. False: no memory. */
+bool svm_make_iopm(void);
 void svm_pass_msr(struct vm *vm, uint32_t msr, bool read, bool write);
 
 /* vcpu.c */

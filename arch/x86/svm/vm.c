@@ -21,7 +21,7 @@ uint64_t svm_iopm(void)
     return host_phys(iopm);
 }
 
-static bool make_iopm(void)
+bool svm_make_iopm(void)
 {
     if (!iopm) {
         iopm = host_alloc_pages(IOPM_PAGES, PAGE);
@@ -35,7 +35,7 @@ bool svm_vm_init(struct vm *vm)
 {
     struct svm_vm *v = host_alloc_pages(1, PAGE);
     vm->arch = v;
-    if (!v || !make_iopm() || !nested_init(&v->npt, true, npt_leaf_flags))
+    if (!v || !nested_init(&v->npt, true, npt_leaf_flags))
         return false;
     v->msrpm = host_alloc_pages(MSRPM_PAGES, PAGE);
     if (!v->msrpm)

@@ -61,8 +61,8 @@ static bool start(struct vmx_cpu *cpu, char *why, size_t size)
 {
     if (!cpu->vmxon)
         cpu->vmxon = host_alloc_pages(1, 4096);
-    if (!cpu->vmxon) {
-        host_snprintf(why, size, "no memory for the VMXON region");
+    if (!cpu->vmxon || !vmx_make_io_bitmaps()) {
+        host_snprintf(why, size, "no memory for the VMXON region and the I/O bitmaps");
         return false;
     }
     memcpy(cpu->vmxon, &vmx_caps.revision, sizeof(vmx_caps.revision));

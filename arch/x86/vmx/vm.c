@@ -20,7 +20,7 @@ uint64_t vmx_io_bitmap(unsigned int which)
     return host_phys(io_bitmaps) + which * PAGE;
 }
 
-static bool make_io_bitmaps(void)
+bool vmx_make_io_bitmaps(void)
 {
     if (!io_bitmaps) {
         io_bitmaps = host_alloc_pages(2, PAGE);
@@ -34,7 +34,7 @@ bool vmx_vm_init(struct vm *vm)
 {
     struct vmx_vm *v = host_alloc_pages(1, PAGE);
     vm->arch = v;
-    if (!v || !make_io_bitmaps() || !nested_init(&v->ept, vmx_caps.ept_2m, ept_leaf_flags))
+    if (!v || !nested_init(&v->ept, vmx_caps.ept_2m, ept_leaf_flags))
         return false;
     v->eptp = host_phys(v->ept.root) | vmx_caps.ept_flags;
     v->msr_bitmap = host_alloc_pages(1, PAGE);

@@ -81,6 +81,8 @@ bool vmx_map(struct vm *vm, uint64_t gpa, uint64_t hpa, uint64_t length, unsigne
 void vmx_unmap(struct vm *vm, uint64_t gpa, uint64_t length);
 /* Physical addresses of the two I/O bitmaps, which all VMs share: every port exits. */
 uint64_t vmx_io_bitmap(unsigned int which);
+/* Once, before the first VM. False: no memory. */
+bool vmx_make_io_bitmaps(void);
 
 /* vcpu.c */
 bool vmx_vcpu_init(struct vcpu *vcpu);
