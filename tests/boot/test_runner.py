@@ -74,6 +74,16 @@ class Outcomes(Folder):
     def test_forbidden_line_fails(self):
         self.assertEqual(self.outcome(f"echo bad; echo '{VERDICT}'", forbid=["^bad"])[0], runner.FAIL)
 
+    def test_the_panic_that_must_come(self):
+        case = Case("x", [], panic="watchdog: ")
+        self.assertIsNone(judge_log(case, "escapement: panic: watchdog: no progress\n"))
+        self.assertIn("expected a panic", judge_log(case, "escapement: panic: something else\n"))
+        self.assertIn("expected a panic", judge_log(case, "escapement: all VMs ended, 1 ok, 0 failed\n"))
+
+    def test_a_leak_and_a_broken_ledger_fail_always(self):
+        for line in ("escapement: memory: leak: 4096 bytes", "escapement: vm a time rt=1 at=2 balance=BROKEN"):
+            self.assertIn("forbidden", judge_log(Case("x", [], expect=["^a$"]), f"a\n{line}\n"))
+
     def test_panic_fails_always(self):
         self.assertEqual(self.outcome(f"echo 'escapement: panic: x'; echo '{VERDICT}'")[0], runner.FAIL)
 

@@ -455,6 +455,22 @@ static struct global_config global(const char *words, bool strip)
     return g;
 }
 
+/* Host builds are debug builds: DESIGN.md's inject= is there. */
+static void faults_to_inject(void **state)
+{
+    (void)state;
+    assert_int_equal(global("inject=nmi", false).inject, 1u << INJECT_NMI);
+    assert_int_equal(global("inject=tsc-back,write-text,nmi", false).inject,
+                     1u << INJECT_TSC_BACK | 1u << INJECT_WRITE_TEXT | 1u << INJECT_NMI);
+    assert_string_equal(said, "");
+    global("inject=nmi,,stall", false);
+    assert_non_null(strstr(said, "inject=nmi,,stall"));
+    global("inject=a-word-that-is-too-long-for-any", false);
+    assert_non_null(strstr(said, "inject="));
+    global("watchdog=1ms", false);
+    assert_non_null(strstr(said, "watchdog="));
+}
+
 static void global_settings_are_parsed(void **state)
 {
     struct global_config g = global("", false);
@@ -469,6 +485,10 @@ static void global_settings_are_parsed(void **state)
     assert_int_equal(g.trace, TRACE_SETTING_DUMP);
     assert_int_equal(g.trace_bytes, 65536);
     assert_int_equal(g.mitigations, MITIGATIONS_AUTO);
+    assert_int_equal(g.watchdog_ns, 10000000000);
+    assert_int_equal(g.inject, 0);
+    assert_int_equal(global("watchdog=500ms", false).watchdog_ns, 500000000);
+    assert_int_equal(global("watchdog=off", false).watchdog_ns, 0);
     assert_int_equal(global("mitigations=off", false).mitigations, MITIGATIONS_OFF);
     assert_int_equal(global("mitigations=all", false).mitigations, MITIGATIONS_ALL);
     g = global("trace-buffer=100K trace-buffer=32K trace=yes", false);
@@ -558,6 +578,7 @@ int main(void)
         cmocka_unit_test(qemu_names_are_stripped),
         cmocka_unit_test(too_many_vms),
         cmocka_unit_test(global_settings_are_parsed),
+        cmocka_unit_test(faults_to_inject),
         cmocka_unit_test(wrong_global_words_are_named_and_left_out),
         cmocka_unit_test(random_words),
     };
