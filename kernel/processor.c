@@ -33,6 +33,7 @@ struct processor {
     rt_t next_look;          /* at the console */
     struct vcpu *loaded;     /* whose state is in the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
+    bool resched;            /* a vCPU was woken that ought to run before the present one */
     volatile bool input;     /* the console has input that nobody has looked at */
 };
 
@@ -94,7 +95,7 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
     if (p->each)
         monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
     next = coordinator_arm(&p->deadlines, rt < p->slice_end ? rt : p->slice_end);
-    return p->input ? 0 : next; /* 0: past, so that the run stops for a look */
+    return p->input || p->resched ? 0 : next; /* 0: past, so that the run stops for a look */
 }
 
 /* The deadline of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER: none. */
@@ -108,6 +109,15 @@ static void wake_at(struct processor *p, struct vm *vm, rt_t rt)
 static struct guest *guest_of(struct vcpu *vcpu)
 {
     return guests_get(vcpu->vm->index);
+}
+
+void host_kick(struct vcpu *vcpu)
+{
+    struct processor *p = this_processor();
+    struct guest *g = guest_of(vcpu);
+
+    if (!g->paused && sched_wake(&p->sched, &g->entities[vcpu->id]))
+        p->resched = true;
 }
 
 /* A halted VM's deadline has come, or input for it: what is due is delivered, and whoever can run is made
@@ -233,6 +243,8 @@ static void say_end(const struct vm *vm)
 
 static void end(struct processor *p, struct vm *vm)
 {
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
     wake_at(p, vm, RT_NEVER);
     trace_end(vm);
     console_vm_end(vm->index);
@@ -243,10 +255,11 @@ static void end(struct processor *p, struct vm *vm)
     say_end(vm);
 }
 
-static void put_loaded(struct processor *p)
+/* next: who runs here now, NULL: nobody yet. */
+static void put_loaded(struct processor *p, const struct vcpu *next)
 {
     if (p->loaded)
-        vcpu_put(p->loaded);
+        vcpu_put(p->loaded, next);
     p->loaded = NULL;
 }
 
@@ -267,12 +280,14 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
     struct vm *vm = vcpu->vm;
+    bool sibling = p->loaded && p->loaded->vm == vm; /* nobody else had the processor since its VM */
     enum run_stop stop;
 
     if (p->loaded != vcpu)
-        put_loaded(p);
+        put_loaded(p, vcpu);
     p->loaded = vcpu;
-    if (e->waited)
+    p->resched = false;
+    if (e->waited && !sibling)
         vtime_latch(&vm->time, now);
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
@@ -280,7 +295,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
         stop = RUN_PREEMPTED;
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
     if (vm->state != VM_RUNNING) {
-        put_loaded(p);
+        put_loaded(p, NULL);
         end(p, vm);
     } else if (stop == RUN_HALTED || p->each) {
         wake_at(p, vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
@@ -356,7 +371,7 @@ void processor_run(void)
 static void take_off(struct processor *p, struct vm *vm, rt_t now)
 {
     if (p->loaded && p->loaded->vm == vm)
-        put_loaded(p);
+        put_loaded(p, NULL);
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
     vtime_advance(&vm->time, now);

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "vmm/lapic_regs.h"
+#include "vmm/startup.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
 
@@ -37,13 +38,13 @@ static enum apic_result deliver(struct vcpu *vcpu, const struct apic_message *m)
         return lapic_accept(l, m->vector, m->level);
     case APIC_NMI:
         vcpu->nmi_pending = true;
+        l->news = true;
         return was ? APIC_MERGED : APIC_ACCEPTED;
     case APIC_INIT:
-        l->init_pending = true;
+        startup_init(vcpu);
         return APIC_ACCEPTED;
     case APIC_SIPI:
-        l->sipi_pending = true;
-        l->sipi_vector = m->vector;
+        startup_sipi(vcpu, m->vector);
         return APIC_ACCEPTED;
     case APIC_SMI:
     case APIC_EXTINT:

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 struct vm;
+struct vcpu;
 
 /* Real time now: the host's invariant TSC, RT ticks. Any context. */
 uint64_t host_now(void);
@@ -31,6 +32,11 @@ uint64_t host_phys(const void *p);
  * of this processor arms the physical timer for the earliest of it, the end of the slice and what waits, if
  * it is not armed for that. Returns the earliest: the RT at which the guest must be out again. */
 uint64_t host_deadline(struct vm *vm, uint64_t rt);
+
+/* The vCPU has something to look at: an interrupt, INIT, SIPI, its VM's reset or end. One that waits for
+ * nothing but this is run again soon, one in the guest on another processor is taken out, for others nothing
+ * is to be done. Spurious calls do no harm. */
+void host_kick(struct vcpu *vcpu);
 
 /* One line "escapement: ..." on the console (no newline in fmt). Any context. */
 void host_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -189,6 +189,7 @@ enum apic_result lapic_accept(struct lapic *l, uint8_t vector, bool level)
     if (test_bit(&l->irr, vector))
         return APIC_MERGED;
     set_bit(&l->irr, vector);
+    l->news = true;
     return APIC_ACCEPTED;
 }
 
@@ -247,6 +248,7 @@ void lapic_look_at_lint0(struct lapic *l)
 bool lapic_lint(struct lapic *l, unsigned int pin, bool level)
 {
     bool rises = level && !l->lint[pin];
+    l->news = l->news || rises;
     uint32_t lvt = l->lvt[LVT_LINT0 + pin];
     l->lint[pin] = level;
     if (lint_is_level(l, pin)) {

@@ -106,7 +106,8 @@ struct lapic {
     bool lint[2]; /* present state of the LINT0 and LINT1 pins */
     struct lapic_timer timer;
 
-    /* Recorded for the start of further processors; the run loop acts on them. */
+    bool news; /* something has come since the run loop last looked: a request, an NMI, INIT, SIPI */
+    /* INIT and SIPI that have come (vmm/startup.h). */
     bool init_pending;
     bool sipi_pending;
     uint8_t sipi_vector;

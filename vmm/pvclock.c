@@ -133,9 +133,14 @@ bool pvclock_offered(const struct vm *vm)
     return vm->config.pvclock && platform_rtc_base(vm) <= UINT32_MAX;
 }
 
-void pvclock_reset(struct vcpu *vcpu)
+void pvclock_stop(struct vcpu *vcpu)
 {
     vcpu->pvclock.msr = 0;
+}
+
+void pvclock_reset(struct vcpu *vcpu)
+{
+    pvclock_stop(vcpu);
     vcpu->vm->pvclock.wall_msr = 0;
 }
 

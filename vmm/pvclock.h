@@ -79,6 +79,8 @@ bool pvclock_offered(const struct vm *vm);
 
 /* Power-up: no page is written any more. */
 void pvclock_reset(struct vcpu *vcpu);
+/* INIT: this vCPU's is not. */
+void pvclock_stop(struct vcpu *vcpu);
 
 /* RDMSR and WRMSR of the four registers. False: #GP(0), the VM has no such clock. An address that cannot be
  * written to (not in RAM, not a multiple of 4, across a page's end) is kept and not used, as KVM does. A

@@ -6,6 +6,7 @@
 #include "vmm/exit.h"
 #include "vmm/host.h"
 #include "vmm/platform.h"
+#include "vmm/startup.h"
 #include "vmm/vm.h"
 
 /* One turn: real time is latched and what is due in apparent time goes to the interrupt lines; one interrupt
@@ -28,13 +29,6 @@ static void advance(struct vm *vm, uint64_t now)
     ASSERT(vtime_check(&vm->time) == NULL);
 }
 
-/* HLT ends with an interrupt that would be taken, or an NMI (SDM vol. 2, HLT). */
-static bool wakes(struct vcpu *vcpu)
-{
-    bool from_pic;
-    return vcpu->nmi_pending || ((vcpu->regs.rflags & RFLAGS_IF) && platform_pending(vcpu, &from_pic) >= 0);
-}
-
 static bool must_leave(const struct vm *vm)
 {
     return vm->state != VM_RUNNING || vm->reset_requested;
@@ -45,13 +39,12 @@ static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum ru
 {
     struct vm *vm = vcpu->vm;
 
-    if (vcpu->state == VCPU_HALTED && wakes(vcpu))
-        vcpu->state = VCPU_RUNNABLE;
+    startup_act(vcpu);
     if (vm->state != VM_RUNNING)
         *stop = RUN_ENDED;
     else if (vm->reset_requested)
         *stop = RUN_RESET;
-    else if (vcpu->state != VCPU_RUNNABLE)
+    else if (!startup_wake(vcpu))
         *stop = RUN_HALTED;
     else if (now >= until)
         *stop = RUN_PREEMPTED;
@@ -215,6 +208,8 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     advance(vm, now);
     for (;;) {
         platform_poll(vm);
+        if (vm->nvcpus > 1)
+            startup_call(vm, vcpu);
         if (has_to_stop(vcpu, now, until, &stop))
             return stop;
         collect(vcpu, now);
@@ -240,7 +235,10 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
     uint64_t now = host_now();
     enum run_stop stop;
 
-    if (vcpu->state == VCPU_OFF || vcpu->state == VCPU_WAIT_SIPI)
+    vcpu->entered = 0;
+    vcpu->ran = 0;
+    startup_act(vcpu);
+    if (vcpu->state == VCPU_WAIT_SIPI)
         return RUN_HALTED;
     vm->trace = host_trace();
     start_time(vm, now);
@@ -250,27 +248,31 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
     if (!vcpu->loaded)
         hv->vcpu_load(vcpu);
     vcpu->loaded = true;
-    vcpu->entered = 0;
-    vcpu->ran = 0;
     vcpu->trace = vm->trace;
     vcpu->watched = (uint8_t)((vcpu->watched & WATCH_PRINT) | (vcpu->trace->full ? WATCH_RECORD : 0));
     trace_put(&vcpu->trace->events, vcpu->who, TRACE_RUN, now, 0, until, 0);
     stop = loop(vcpu, now, until);
     trace_put(&vcpu->trace->events, vcpu->who, TRACE_STOP, vm->time.rt_c, stop, 0, 0);
-    if (stop == RUN_HALTED)
+    if (vcpu->state == VCPU_WAIT_SIPI)
+        vtime_vcpu_off(&vm->time, vcpu->id);
+    else if (stop == RUN_HALTED)
         vtime_vcpu_halt(&vm->time, vcpu->id);
     return stop;
 }
 
-void vcpu_put(struct vcpu *vcpu)
+void vcpu_put(struct vcpu *vcpu, const struct vcpu *next)
 {
+    struct vtime *t = &vcpu->vm->time;
+
     if (vcpu->loaded)
         hv->vcpu_save(vcpu);
     vcpu->loaded = false;
+    if (next && next->vm == vcpu->vm)
+        vtime_vcpu_run(t, next->id);
     if (vcpu->vm->state != VM_RUNNING)
-        vtime_vcpu_off(&vcpu->vm->time, vcpu->id);
+        vtime_vcpu_off(t, vcpu->id);
     else if (vcpu->state == VCPU_RUNNABLE)
-        vtime_vcpu_stop(&vcpu->vm->time, vcpu->id);
+        vtime_vcpu_stop(t, vcpu->id);
 }
 
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
@@ -280,9 +282,8 @@ bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
     vm->trace = host_trace();
     advance(vm, now);
     platform_poll(vm);
-    if (vcpu->state == VCPU_HALTED && wakes(vcpu)) {
-        vcpu->state = VCPU_RUNNABLE;
+    startup_act(vcpu);
+    if (startup_wake(vcpu))
         vtime_vcpu_wake(&vm->time, vcpu->id);
-    }
     return vcpu->state == VCPU_RUNNABLE || must_leave(vm);
 }

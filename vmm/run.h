@@ -21,10 +21,11 @@ enum run_stop {
  * that gap is lag. The vCPU stays in the processor until vcpu_put(). */
 enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
 
-/* Another vCPU is about to run here, or this one has ended: its state leaves the processor, and unless it
- * waits for an interrupt its VM's time learns that it has lost the processor, at the moment its last run
- * stopped. */
-void vcpu_put(struct vcpu *vcpu);
+/* Another vCPU, `next`, is about to run here, or this one has ended (NULL): its state leaves the processor,
+ * and unless it waits for an interrupt its VM's time learns that it has lost the processor, at the moment its
+ * last run stopped. A VM that goes on with `next`, another of its vCPUs, has not lost it: the switch is
+ * latency. */
+void vcpu_put(struct vcpu *vcpu, const struct vcpu *next);
 
 /* For a halted vCPU: delivers what is due at RT `now`; true if it is (now) runnable. */
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now);

@@ -34,7 +34,8 @@ void vcpu_destroy(struct vcpu *vcpu)
     host_free_pages(vcpu, VCPU_PAGES);
 }
 
-void vcpu_reset(struct vcpu *vcpu)
+/* What RESET and INIT have in common. */
+static void reset_registers(struct vcpu *vcpu)
 {
     memset(&vcpu->regs, 0, sizeof(vcpu->regs));
     vcpu->nmi_pending = false;
@@ -42,8 +43,33 @@ void vcpu_reset(struct vcpu *vcpu)
     hv->vcpu_reset(vcpu);
     vcpu->free_tsc = (struct vcpu_tsc){0};
     hv->set_tsc(vcpu, true, vcpu->free_tsc.hardware); /* vmm/run.c decides at each entry */
+}
+
+void vcpu_reset(struct vcpu *vcpu)
+{
+    reset_registers(vcpu);
     msr_reset(vcpu);
     vcpu->state = vcpu->id == 0 ? VCPU_RUNNABLE : VCPU_WAIT_SIPI;
+}
+
+void vcpu_init(struct vcpu *vcpu)
+{
+    static const enum guest_reg kept[] = {REG_PAT, REG_XCR0, REG_TSC_AUX};
+    uint64_t values[sizeof(kept) / sizeof(kept[0])];
+    uint64_t cache_bits = hv->get_reg(vcpu, REG_CR0) & (CR0_CD | CR0_NW);
+    uint32_t signature[4];
+
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        values[i] = hv->get_reg(vcpu, kept[i]);
+    reset_registers(vcpu);
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+        hv->set_reg(vcpu, kept[i], values[i]);
+    hv->set_reg(vcpu, REG_CR0, (hv->get_reg(vcpu, REG_CR0) & ~(CR0_CD | CR0_NW)) | cache_bits);
+    cpuid_read(vcpu, 1, 0, signature);
+    vcpu->regs.gpr[GPR_RDX] = signature[CPUID_EAX];
+    lapic_init_reset(&vcpu->lapic);
+    pvclock_stop(vcpu);
+    vcpu->state = VCPU_WAIT_SIPI;
 }
 
 unsigned int vcpu_cpl(struct vcpu *vcpu)

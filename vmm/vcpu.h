@@ -102,6 +102,10 @@ void vcpu_destroy(struct vcpu *vcpu);
 /* The state after power-up (SDM vol. 3, table 9-1): general registers, MSRs, the backend's part. vCPU 0 is
  * runnable, the others wait for SIPI. The LAPIC and the timers are the platform's to reset. */
 void vcpu_reset(struct vcpu *vcpu);
+/* INIT (the same table): as after power-up, but that the TSC, the PAT, XCR0, TSC_AUX, the cache bits of CR0,
+ * the MTRRs and machine check registers stay; the local APIC too is reset, and the vCPU waits for SIPI. KVM's
+ * clock forgets its page, as in KVM. The FPU, which the table leaves alone, is reset. */
+void vcpu_init(struct vcpu *vcpu);
 
 /* Current privilege level: SS's DPL (SDM vol. 3, 24.4.1). */
 unsigned int vcpu_cpl(struct vcpu *vcpu);

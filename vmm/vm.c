@@ -339,5 +339,6 @@ bool vm_restart(struct vm *vm)
     if (!start_images(vm))
         return false;
     vtime_vcpu_wake(&vm->time, 0);
+    host_kick(vm->vcpus[0]);
     return true;
 }

@@ -102,7 +102,7 @@ static void until_the_end_of_the_slice(void **state)
     assert_int_equal(vtime_peek(&vm->time), 10 * MS);
     /* It keeps the processor until another takes it. */
     assert_int_equal(vm->time.cpu[0].state, VT_CPU_RUNNING);
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     assert_int_equal(fake->saves, 1);
     assert_int_equal(vm->time.cpu[0].state, VT_CPU_READY);
     assert_int_equal(vcpu_run(vcpu, 15 * MS), RUN_PREEMPTED); /* nothing left: no entry */
@@ -149,7 +149,7 @@ static void rdtsc_runs_free_on_a_line(void **state)
     assert_int_equal(vcpu_run(vcpu, 5 * MS), RUN_PREEMPTED);
     assert_true(tsc_ran_free);
     assert_int_equal(vcpu->free_tsc.line.offset + fake_host.now, vtime_peek(&vm->time));
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     fake_host.now = 15 * MS;
     vtime_latch(&vm->time, fake_host.now);
     assert_int_equal(vcpu_run(vcpu, 16 * MS), RUN_PREEMPTED);
@@ -351,7 +351,7 @@ static uint64_t ticks_after_a_gap(bool takes_it)
     struct vt_ticks ticks;
 
     run_with_pit(5 * MS, RUN_PREEMPTED);
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     fake_host.now = 15 * MS;
     vtime_latch(&vm->time, fake_host.now);
     fake->not_ready = !takes_it;
@@ -389,7 +389,7 @@ static void ends_and_resets(void **state)
     fake_hv_push(vcpu, &exit_port);
     assert_int_equal(vcpu_run(vcpu, MS), RUN_ENDED);
     assert_int_equal(fake->entries, 2);
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     assert_int_equal(vm->time.cpu[0].state, VT_CPU_OFF);
     assert_int_equal(vcpu_run(vcpu, 2 * MS), RUN_ENDED); /* never entered again */
     assert_int_equal(fake->entries, 2);

@@ -8,6 +8,7 @@
 
 #include "timers/vtime.h"
 #include "vmm/host.h"
+#include "vmm/vcpu.h"
 
 #define PAGE 4096u
 
@@ -82,6 +83,11 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
     fake_host.deadline = rt;
     fake_host.deadlines++;
     return rt < fake_host.earliest ? rt : fake_host.earliest;
+}
+
+void host_kick(struct vcpu *vcpu)
+{
+    fake_host.kicked |= 1u << vcpu->id;
 }
 
 static void append_log(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));

@@ -23,6 +23,7 @@ struct fake_host {
     uint64_t deadline;  /* the latest host_deadline() ... */
     uint64_t deadlines; /* ... and how many there were */
     uint64_t earliest;  /* what host_deadline() answers if it is less than the VM's */
+    uint32_t kicked;    /* bit n: host_kick() of vCPU n */
     bool console_full;
     char console[65536]; /* guest output, always a string */
     size_t console_length;
