@@ -33,7 +33,8 @@ struct processor {
     rt_t next_look;          /* at the console */
     struct vcpu *loaded;     /* whose state is in the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
-    bool resched;            /* a vCPU was woken that ought to run before the present one */
+    bool resched;            /* a vCPU ought to run before the present one: */
+    struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken */
     volatile bool input;     /* the console has input that nobody has looked at */
 };
 
@@ -118,6 +119,22 @@ void host_kick(struct vcpu *vcpu)
 
     if (!g->paused && sched_wake(&p->sched, &g->entities[vcpu->id]))
         p->resched = true;
+}
+
+void host_yield(struct vcpu *vcpu, struct vcpu *to)
+{
+    struct processor *p = this_processor();
+    const struct guest *g = guest_of(vcpu);
+    const struct vm *vm = vcpu->vm;
+
+    for (unsigned int i = 1; !to && i < vm->nvcpus; i++) {
+        unsigned int id = (vcpu->id + i) % vm->nvcpus;
+
+        if (g->entities[id].state == SCHED_READY)
+            to = vm->vcpus[id];
+    }
+    p->yield_to = to;
+    p->resched = p->resched || to;
 }
 
 /* A halted VM's deadline has come, or input for it: what is due is delivered, and whoever can run is made
@@ -287,6 +304,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
         put_loaded(p, vcpu);
     p->loaded = vcpu;
     p->resched = false;
+    p->yield_to = NULL;
     if (e->waited && !sibling)
         vtime_latch(&vm->time, now);
     p->slice_end = now + e->budget;
@@ -294,6 +312,8 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     if (stop == RUN_RESET && restart(vm, "guest"))
         stop = RUN_PREEMPTED;
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
+    if (p->yield_to)
+        sched_swap(&p->sched, e, &guest_of(p->yield_to)->entities[p->yield_to->id]);
     if (vm->state != VM_RUNNING) {
         put_loaded(p, NULL);
         end(p, vm);

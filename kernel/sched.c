@@ -128,18 +128,51 @@ void sched_ran(struct sched *s, uint64_t ticks, bool blocked)
     enqueue(s, e, !used_up);
 }
 
-void sched_remove(struct sched *s, struct sched_entity *e)
+static struct sched_entity **link_to(struct sched *s, const struct sched_entity *e)
 {
     struct sched_entity **at = &s->head;
 
+    while (*at != e) {
+        at = &(*at)->next;
+    }
+    return at;
+}
+
+static void swap_words(uint64_t *a, uint64_t *b)
+{
+    uint64_t word = *a;
+
+    *a = *b;
+    *b = word;
+}
+
+static void swap_links(struct sched_entity **a, struct sched_entity **b)
+{
+    struct sched_entity *e = *a;
+
+    *a = *b;
+    *b = e;
+}
+
+void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to)
+{
+    if (e == to || e->state != SCHED_READY || to->state != SCHED_READY || e->budget == s->slice ||
+        to->boosted) {
+        return;
+    }
+    swap_words(&e->budget, &to->budget);
+    swap_words(&e->turn, &to->turn);
+    swap_links(link_to(s, e), link_to(s, to));
+    swap_links(&e->next, &to->next); /* right for neighbours too */
+}
+
+void sched_remove(struct sched *s, struct sched_entity *e)
+{
     if (s->quitter == e) {
         s->quitter = NULL;
     }
     if (e->state == SCHED_READY) {
-        while (*at != e) {
-            at = &(*at)->next;
-        }
-        *at = e->next;
+        *link_to(s, e) = e->next;
         s->runnable--;
     }
     e->state = SCHED_BLOCKED;

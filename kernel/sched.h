@@ -65,6 +65,11 @@ void sched_idle(struct sched *s);
  * that is used up puts it at the tail, else it goes on before those that wait for their turn. */
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked);
 
+/* e ran last and could go on; it gives its place and what is left of its slice to `to`, which waits for its
+ * turn, and takes that one's over. Nothing happens unless both are ready, e is in the middle of its slice and
+ * `to` does not go before it anyway. For two that share one account: vCPUs of one VM. */
+void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to);
+
 /* Takes a blocked entity out for good: nothing to do but to forget it. A ready one is unlinked. */
 void sched_remove(struct sched *s, struct sched_entity *e);
 

@@ -1,8 +1,10 @@
 /* Minimum progress ([0111]) and acknowledgement (DESIGN.md 2.6, 2.11): the gates before the next event. They
  * count what the target vCPUs have really executed, from the real moment of the delivery; a vCPU that is
  * halted, or waits for SIPI, has made its progress; one that has no processor while others of its VM run is
- * waited for during one scheduler round at most. What is stored are marks on clocks; when the gates open
- * follows from the present run states, and is kept while none of them changes. */
+ * waited for during one scheduler round at most. An event waits for its own targets, not for those of events
+ * before it: a vCPU without a processor holds up its own ticks only, and no more of apparent time than up to
+ * the next of them. What is stored are marks on clocks; when the gates open follows from the present run
+ * states, and is kept while none of them changes. */
 #include "timers/internal.h"
 #include "timers/muldiv.h"
 #include "timers/queue.h"
@@ -124,19 +126,35 @@ static unsigned int lowest(unsigned int bits)
     return (unsigned int)__builtin_ctz(bits);
 }
 
+/* The closed gates that the next instant has to pass: its targets'. Without a next one, or with one vCPU,
+ * all. */
+static unsigned int gates_ahead(const struct vtime *t)
+{
+    unsigned int targets = 0;
+
+    if (!t->several || t->queue.head == NULL) {
+        return t->gates;
+    }
+    for (const struct vtimer *timer = t->queue.head; timer != NULL;
+         timer = queue_next_equal(&t->queue, timer)) {
+        targets |= 1u << timer->vcpu;
+    }
+    return t->gates & targets;
+}
+
 void progress_settle(struct vtime *t)
 {
     if (t->gates == 0) {
         return;
     }
-    if (t->gate_known && (t->gates & (t->gates - 1)) == 0) { /* one alone, and it is known when it opens */
+    if (t->gate_known && !t->several) { /* one alone, and it is known when it opens */
         if (t->gate <= t->rt_c) {
             t->floor = t->gate > t->floor ? t->gate : t->floor;
             t->gates = 0;
         }
         return;
     }
-    for (unsigned int left = t->gates; left != 0; left &= left - 1) {
+    for (unsigned int left = gates_ahead(t); left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);
         rt_t open = gate_opens(t, cpu);
 
@@ -152,7 +170,7 @@ static rt_t last_to_open(const struct vtime *t)
 {
     rt_t gate = 0;
 
-    for (unsigned int left = t->gates; left != 0; left &= left - 1) {
+    for (unsigned int left = gates_ahead(t); left != 0; left &= left - 1) {
         unsigned int cpu = lowest(left);
         rt_t open = gate_opens(t, cpu);
 
@@ -229,4 +247,44 @@ static __attribute__((noinline)) rt_t taken_gate_of_all(const struct vtime *t)
 rt_t progress_taken_gate(const struct vtime *t)
 {
     return heap_alone(&t->queue.heap) ? taken_gate(t, t->queue.head) : taken_gate_of_all(t);
+}
+
+static unsigned int if_ready(const struct vtime *t, unsigned int cpu)
+{
+    return t->cpu[cpu].state == VT_CPU_READY ? 1u << cpu : 0;
+}
+
+unsigned int vtime_waits_for(const struct vtime *t)
+{
+    unsigned int mask = 0;
+    rt_t due;
+
+    if (!t->several || !t->moving || t->policy.naive || t->queue.head == NULL) {
+        return 0;
+    }
+    due = vt_moment_ceil(&t->rt_n);
+    for (const struct vtimer *timer = t->queue.head; timer != NULL;
+         timer = queue_next_equal(&t->queue, timer)) {
+        bool closed = t->gates >> timer->vcpu & 1u;
+
+        if (closed && gate_opens(t, timer->vcpu) > (due > t->rt_c ? due : t->rt_c)) {
+            mask |= if_ready(t, timer->vcpu);
+        }
+        if (due <= t->rt_c && taken_gate(t, timer) > t->rt_c) {
+            mask |= if_ready(t, timer->last.vcpu);
+        }
+    }
+    return mask;
+}
+
+void vtime_target(struct vtime *t, struct vtimer *timer, unsigned int cpu)
+{
+    if (timer->vcpu == cpu) {
+        return;
+    }
+    vt_changed(t);
+    vt_incident(t);
+    vt_leave_line(t);
+    timer->vcpu = cpu;
+    progress_changed(t);
 }

@@ -25,10 +25,11 @@ static void observe_move(const struct vtime *t)
     }
 }
 
-/* "Losing the processor is an incident too"; with gap=jump it is none. */
+/* "Losing the processor is an incident too"; with gap=jump it is none, but that the gates of several vCPUs
+ * may be others afterwards, and with them the slope. */
 static void lose(struct vtime *t)
 {
-    if (t->policy.gap == VT_GAP_SMOOTH) {
+    if (t->policy.gap == VT_GAP_SMOOTH || t->several) {
         vt_incident(t);
     }
     vt_leave_line(t);
@@ -90,6 +91,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
         return;
     }
     vt_changed(t);
+    t->several = t->several || cpu != 0;
     count(t, c->state, -1);
     count(t, state, 1);
     will_move = would_move(t);
@@ -98,6 +100,8 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
         vt_leave_line(t);
     } else if (moved) {
         lose(t);
+    } else if (t->several && t->policy.gap == VT_GAP_JUMP) {
+        vt_incident(t); /* here AT runs although none of the vCPUs does, and the gate may change as well */
     }
     c->executed = progress_executed(t, cpu);
     c->since = vt_rt(t);

@@ -26,6 +26,10 @@ static void head_may_have_changed(struct vtime *t)
 {
     const struct vtimer *head = t->queue.head;
 
+    if (t->several && t->gates != 0) {
+        vt_leave_line(t);
+        progress_changed(t); /* other targets, other gates */
+    }
     if (head != t->head_seen || (head != NULL && head->at != t->head_seen_at)) {
         vt_decide(t, vt_rt(t), true);
     }

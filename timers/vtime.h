@@ -58,7 +58,7 @@ struct vtimer {
     const char *name;
     const struct vtimer_ops *ops;
     void *self;        /* passed to ops: the emulator */
-    unsigned int vcpu; /* target virtual CPU: whose progress gates the next event ([0111]); may be changed */
+    unsigned int vcpu; /* target virtual CPU: whose progress gates this event ([0111]); see vtime_target() */
     unsigned int id;   /* 0.. in the order of attachment */
     uint64_t progress; /* minimum progress M in RT ticks; set from the policy at attach, may be overridden */
     enum vt_missed missed; /* ... as is this */
@@ -181,6 +181,7 @@ struct vtime {
     unsigned int gates; /* bit n: the last event's progress is not known to have been made by cpu[n] */
     struct vt_cpu cpu[VT_MAX_CPUS];
     unsigned int running, ready; /* vCPUs in these states */
+    bool several;                /* another vCPU than the first has been started */
     bool moving;                 /* AT is running: a vCPU runs, or all are halted; and not paused */
     bool paused;
     rt_t paused_at;
@@ -201,6 +202,10 @@ void vtime_attach(struct vtime *t, struct vtimer *timer, const char *name, const
 /* Arms or re-arms a timer ([0078], step 720). An event for an AT that is past is due at once, at the present
  * AT, and a period then counts from there (DESIGN.md 2.2). An incident. */
 void vtime_set(struct vtime *t, struct vtimer *timer, const struct vt_schedule *s);
+
+/* The timer's interrupts go to another virtual CPU from now on (its timer->vcpu). An incident. Not from an
+ * event callback. */
+void vtime_target(struct vtime *t, struct vtimer *timer, unsigned int cpu);
 
 /* Disarms ([0075], step 722): a pending event is counted as cancelled. Harmless when not armed. An incident.
  */
@@ -276,6 +281,10 @@ at_t vtime_peek(const struct vtime *t);
 
 /* How far AT is behind at the latched RT_C; negative when it is ahead. */
 int64_t vtime_lag(const struct vtime *t);
+
+/* The vCPUs (bit n: vCPU n) that AT waits for although they are descheduled while others of their VM run: the
+ * next event's targets, whose progress or acknowledgement is due. Give them a processor before the others. */
+unsigned int vtime_waits_for(const struct vtime *t);
 
 /* True if AT_C = RT + *offset (modulo 2^64) from the latched RT_C until vtime_deadline(): RDTSC needs no
  * exit. */

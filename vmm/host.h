@@ -38,6 +38,10 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt);
  * is to be done. Spurious calls do no harm. */
 void host_kick(struct vcpu *vcpu);
 
+/* The vCPU, which runs on this processor, ought to give it, and the rest of its slice, to its sibling `to` if
+ * that waits for one (NULL: to any that does). host_deadline() then ends its run. */
+void host_yield(struct vcpu *vcpu, struct vcpu *to);
+
 /* One line "escapement: ..." on the console (no newline in fmt). Any context. */
 void host_log(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, "escapement: vm NAME: ...", limited in rate for each VM: for lines that a guest can trigger. */

@@ -200,6 +200,15 @@ static uint64_t with_progress(const struct vm *vm, uint64_t now, uint64_t due)
     return due > now && vtime_is_progress(&vm->time) ? due + (host_now() - now) : due;
 }
 
+/* Apparent time waits for a sibling that has no processor: it gets this one (DESIGN.md 2.11). */
+static void make_way(struct vcpu *vcpu)
+{
+    unsigned int mask = vtime_waits_for(&vcpu->vm->time) & ~(1u << vcpu->id);
+
+    if (mask)
+        host_yield(vcpu, vcpu->vm->vcpus[__builtin_ctz(mask)]);
+}
+
 static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
@@ -213,6 +222,8 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
         if (has_to_stop(vcpu, now, until, &stop))
             return stop;
         collect(vcpu, now);
+        if (vm->nvcpus > 1)
+            make_way(vcpu);
         const struct vt_outlook *outlook = vtime_outlook(&vm->time);
         uint64_t due = outlook->deadline;
         uint64_t earliest = host_deadline(vm, with_progress(vm, now, due));

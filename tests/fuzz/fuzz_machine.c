@@ -247,7 +247,7 @@ static void one_turn(void)
     sound();
     /* Another VM has the processor for a while, or none does. */
     if (vm->nvcpus > 1 || (stop == RUN_PREEMPTED && take8(&in) % 2)) {
-        vcpu_put(vcpu);
+        vcpu_put(vcpu, NULL);
         sound();
         fake_host.now += some_time();
     }

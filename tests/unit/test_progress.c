@@ -216,22 +216,66 @@ static void test_a_vcpu_without_a_processor_is_waited_for_one_round(void **state
     (void)state;
     start(50);
     r.timer[1].v.vcpu = 1;
+    r.timer[2].v.vcpu = 1;
     once(&r, 1, 100);
-    once(&r, 0, 101);
+    once(&r, 2, 101);
     resume_at(&r, 0);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
     vtime_vcpu_wake(&r.time, 1);
     run_to(&r, 150);
     assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
     assert_int_equal(vtime_deadline(&r.time), 10100); /* round = 10000 */
     assert_int_equal(vtime_line(&r.time, &offset), false);
     run_to(&r, 200);
     vtime_vcpu_run(&r.time, 1);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
     assert_int_equal(vtime_deadline(&r.time), 250);
     run_to(&r, 220);
     vtime_vcpu_stop(&r.time, 1); /* 20 executed */
     run_to(&r, 10101);
     assert_int_equal(r.events, 2);
-    expect_event(&r, 1, 10100, 101, 0, VT_NORMAL);
+    expect_event(&r, 1, 10100, 101, 2, VT_NORMAL);
+}
+
+/* An event waits for its own targets: a vCPU without a processor does not hold up its siblings' ticks. */
+static void test_a_vcpu_without_a_processor_holds_up_its_own_events_only(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    every(&r, 0, 10, 100); /* 10, 110, 210, ... */
+    every(&r, 1, 60, 500);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    run_to(&r, 500);
+    assert_int_equal(r.events, 6); /* one of them for vCPU 1 */
+    assert_int_equal(vtime_lag(&r.time), 0);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+    run_to(&r, 520); /* its next one, at 560, has to wait */
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    run_to(&r, 700);
+    assert_true(vtime_now(&r.time) <= 560);
+    vtime_vcpu_run(&r.time, 1);
+    vtime_vcpu_stop(&r.time, 0);
+    run_to(&r, 760);
+    assert_true(vtime_now(&r.time) >= 560);
+}
+
+static void test_a_timer_may_get_another_target(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 101);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    run_to(&r, 100);
+    assert_int_equal(vtime_deadline(&r.time), 150); /* vCPU 0 has the event of 100 to handle */
+    vtime_target(&r.time, &r.timer[1].v, 1);
+    assert_int_equal(vtime_deadline(&r.time), 101); /* vCPU 1 has nothing to handle */
+    vtime_target(&r.time, &r.timer[1].v, 0);
+    assert_int_equal(vtime_deadline(&r.time), 150);
 }
 
 /* ---- acknowledgement ---- */
@@ -347,6 +391,8 @@ int main(void)
         cmocka_unit_test(test_a_vcpu_that_waits_for_sipi_holds_nothing_up),
         cmocka_unit_test(test_a_vm_runs_while_any_vcpu_runs),
         cmocka_unit_test(test_a_vcpu_without_a_processor_is_waited_for_one_round),
+        cmocka_unit_test(test_a_vcpu_without_a_processor_holds_up_its_own_events_only),
+        cmocka_unit_test(test_a_timer_may_get_another_target),
         cmocka_unit_test(test_late_events_wait_for_the_guest),
         cmocka_unit_test(test_a_polling_guest_does_not_freeze),
         cmocka_unit_test(test_events_on_time_wait_for_nothing),

@@ -166,7 +166,7 @@ static void rdtsc_runs_free_at_a_slope(void **state)
     (void)state;
     vtime_set_scaling(&vm->time, (struct vt_scaling){48, 1 << 16});
     run_with_pit(5 * MS, RUN_PREEMPTED);
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     fake_host.now = 8 * MS; /* the next tick is not overdue yet */
     vtime_latch(&vm->time, fake_host.now);
     fake->on_run = look_at_tsc;

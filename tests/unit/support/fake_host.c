@@ -90,6 +90,12 @@ void host_kick(struct vcpu *vcpu)
     fake_host.kicked |= 1u << vcpu->id;
 }
 
+void host_yield(struct vcpu *vcpu, struct vcpu *to)
+{
+    fake_host.yielded |= 1u << vcpu->id;
+    fake_host.to = to;
+}
+
 static void append_log(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
 
 static void append_log(const char *fmt, va_list args)

@@ -24,6 +24,8 @@ struct fake_host {
     uint64_t deadlines; /* ... and how many there were */
     uint64_t earliest;  /* what host_deadline() answers if it is less than the VM's */
     uint32_t kicked;    /* bit n: host_kick() of vCPU n */
+    uint32_t yielded;   /* ... host_yield() by it, */
+    struct vcpu *to;    /* the last time to this one */
     bool console_full;
     char console[65536]; /* guest output, always a string */
     size_t console_length;
