@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "vmm/lapic_regs.h"
+#include "vmm/lapic_x2.h"
 #include "vmm/startup.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
@@ -134,16 +135,43 @@ static void end_of_interrupt(struct lapic *l, struct vcpu *vcpu)
         broadcast(vcpu, (uint8_t)vector);
 }
 
+/* What a write other than an EOI asks of others. */
+static void carry_out(struct vcpu *vcpu, uint32_t offset, const struct lapic_effect *effect)
+{
+    vcpu->quiet = false;
+    if (lapic_changes_wires(offset))
+        vcpu->vm->platform.wires_changed = true;
+    if (effect->ipi)
+        apic_bus_send(vcpu->vm, vcpu, &effect->message);
+}
+
+bool apic_bus_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    return lapic_x2_read(&vcpu->lapic, msr, value);
+}
+
+bool apic_bus_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    struct lapic_effect effect;
+
+    if (msr == MSR_X2APIC_EOI && value == 0 && lapic_is_x2(&vcpu->lapic)) {
+        vcpu->quiet = true;
+        end_of_interrupt(&vcpu->lapic, vcpu);
+        return true;
+    }
+    if (!lapic_x2_write(&vcpu->lapic, msr, value, &effect))
+        return false;
+    carry_out(vcpu, (msr - MSR_X2APIC_FIRST) << 4, &effect);
+    return true;
+}
+
 /* Not part of apic_bus_write, whose registers would have to be saved for it at each EOI. */
 static __attribute__((noinline)) void write_register(struct lapic *l, struct vcpu *vcpu, uint32_t offset,
                                                      uint32_t value)
 {
     struct lapic_effect effect = lapic_write(l, offset, value);
-    vcpu->quiet = false;
-    if (lapic_changes_wires(offset))
-        vcpu->vm->platform.wires_changed = true;
-    if (effect.ipi)
-        apic_bus_send(vcpu->vm, vcpu, &effect.message);
+
+    carry_out(vcpu, offset, &effect);
 }
 
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)

@@ -26,4 +26,8 @@ bool apic_bus_waiting(const struct vm *vm, const struct apic_message *message);
 uint64_t apic_bus_read(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size);
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value);
 
+/* The same registers as MSRs (x2APIC). False: #GP(0). */
+bool apic_bus_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
+bool apic_bus_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
+
 #endif

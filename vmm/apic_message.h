@@ -24,10 +24,18 @@ struct apic_message {
     uint8_t vector;
     uint8_t mode;      /* enum apic_mode */
     uint8_t shorthand; /* enum apic_shorthand; an IOAPIC has only APIC_DEST_FIELD */
-    uint8_t dest;
     bool logical;
     bool level; /* trigger mode: sets the TMR bit, its EOI is broadcast */
+    uint32_t dest;
 };
+
+#define APIC_BROADCAST UINT32_MAX /* dest: all, in both destination modes */
+
+/* The destination of a sender that has eight bits for it, where FFh is the broadcast: xAPIC, IOAPIC. */
+static inline uint32_t apic_dest8(uint32_t dest)
+{
+    return dest == 0xff ? APIC_BROADCAST : dest;
+}
 
 /* What became of a message. The strongest answer of all targets counts. */
 enum apic_result {

@@ -57,6 +57,7 @@ static void vm_defaults(struct vm_config *vm, unsigned int number)
         .rtc_host = true,
         .pvclock = true,
         .tsc_deadline = true,
+        .x2apic = true,
         .time = {.rate_p = 2, .rate_q = 1, .leap_ns = LEAP_DEFAULT, .progress_ns = PROGRESS_DEFAULT},
         .image_name = "",
         .cmdline = "",

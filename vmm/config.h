@@ -97,6 +97,7 @@ struct vm_config {
     } time;
     bool pvclock;         /* pvclock=on|off: KVM's clock (vmm/pvclock.h) */
     bool tsc_deadline;    /* tsc-deadline=on|off: that mode of the LAPIC timers */
+    bool x2apic;          /* x2apic=on|off: that mode of the local APICs */
     bool trace_exits;     /* trace=exits */
     bool count_exits;     /* stats=exits, stats=all */
     bool keep_lag;        /* stats=lag, stats=all */

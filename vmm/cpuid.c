@@ -5,7 +5,7 @@
 #include "vmm/string.h"
 #include "vmm/vm.h"
 
-/* What is hidden, and why: VMX, SVM (no nesting); MONITOR (MWAIT would hold the processor); x2APIC, PCID and
+/* What is hidden, and why: VMX, SVM (no nesting); MONITOR (MWAIT would hold the processor); PCID and
  * INVPCID (not there yet); performance counters, debug store, tracing (leaves 0Ah,
  * 14h: host state); power and thermal leaves; the host's 15H and 16H (an emulator's name a frequency that is
  * not the real one: ours tell the measured one); SGX, TSX, memory protection keys, CET, speculation control,
@@ -28,6 +28,7 @@
 #define XCR0_OFFERED 7u /* x87, SSE, AVX */
 
 #define LEAF1_HYPERVISOR     (1u << 31)
+#define LEAF1_X2APIC         (1u << 21)
 #define LEAF1_TSC_DEADLINE   (1u << 24)
 #define LEAF1_OSXSAVE        (1u << 27)
 #define LEAF1_HTT            (1u << 28)
@@ -45,10 +46,11 @@
 #define LEAF7_ECX 0x00000704u
 /* FSRM MD_CLEAR */
 #define LEAF7_EDX 0x00000410u
-/* LAHF ABM SSE4A MISALIGN PREFETCHW */
+/* LAHF ABM SSE4A MISALIGN PREFETCHW; CMP_LEGACY where there are several (AMD): they are cores, not threads */
 #define LEAF81_ECX 0x000001e1u
 /* As leaf 1, and SYSCALL NX MMXEXT PDPE1GB RDTSCP LM 3DNOWEXT 3DNOW */
-#define LEAF81_EDX 0xedd3fbffu
+#define LEAF81_EDX        0xedd3fbffu
+#define LEAF81_CMP_LEGACY (1u << 1)
 /* XSAVEOPT, XGETBV with ECX=1 */
 #define LEAF_D1_EAX 0x00000005u
 
@@ -81,6 +83,14 @@ static unsigned int id_bits(const struct vm *vm)
 static bool is_intel(const uint32_t leaf0[4])
 {
     return memcmp(&leaf0[CPUID_EBX], "GenuntelineI", 12) == 0;
+}
+
+static bool is_intel_host(void)
+{
+    uint32_t out[4];
+
+    host_cpuid(0, 0, out);
+    return is_intel(out);
 }
 
 static void max_basic(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
@@ -136,6 +146,8 @@ static void features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
     out[CPUID_ECX] |= LEAF1_HYPERVISOR;
     if (vcpu->lapic.tsc_deadline) /* emulated, so it is there whatever the host has */
         out[CPUID_ECX] |= LEAF1_TSC_DEADLINE;
+    if (vcpu->lapic.x2apic) /* so is this */
+        out[CPUID_ECX] |= LEAF1_X2APIC;
     if ((out[CPUID_ECX] & CPUID_1_ECX_XSAVE) && (hv->get_reg(vcpu, REG_CR4) & CR4_OSXSAVE))
         out[CPUID_ECX] |= LEAF1_OSXSAVE;
     if (vm->nvcpus > 1)
@@ -147,6 +159,8 @@ static void features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 static void extended_features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
     (void)sub;
+    if (vcpu->vm->nvcpus > 1 && !is_intel_host())
+        out[CPUID_ECX] |= LEAF81_CMP_LEGACY;
     if (!lapic_hw_enabled(&vcpu->lapic))
         out[CPUID_EDX] &= ~CPUID_1_EDX_APIC; /* AMD repeats leaf 1's bits here; zero on Intel anyway */
     if (vcpu->msr.misc_enable & MISC_ENABLE_NO_XD)
@@ -267,11 +281,13 @@ static void advanced_power(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
     out[CPUID_EDX] = LEAF87_INVARIANT_TSC;
 }
 
-/* EAX: address widths. ECX (AMD's): number of processors less one, and the width of their ids. */
+/* EAX: address widths. ECX (AMD's): number of processors less one, and the width of their ids. Leaves
+ * 8000001Dh and 1Eh are not there: TOPOEXT, which announces them, is hidden, and this one says all that they
+ * would. */
 static void addresses(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
     (void)sub;
-    if (out[CPUID_ECX])
+    if (!is_intel_host())
         out[CPUID_ECX] = (vcpu->vm->nvcpus - 1) | id_bits(vcpu->vm) << 12;
 }
 
@@ -300,7 +316,7 @@ static const struct rule rules[] = {
     {0x80000005, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
     {0x80000006, ANY_SUB, {ALL, ALL, ALL, ALL}, NULL, false},
     {0x80000007, ANY_SUB, {0, 0, 0, 0}, advanced_power, false},
-    {0x80000008, ANY_SUB, {0xffff, 0, ALL, 0}, addresses, false},
+    {0x80000008, ANY_SUB, {0xffff, 0, 0, 0}, addresses, false},
 };
 
 static const struct rule *find_rule(uint32_t leaf, uint32_t sub)
@@ -326,14 +342,6 @@ static void masked_leaf(const struct rule *rule, uint32_t sub, uint32_t out[4])
     host_leaf(rule->leaf, sub, out);
     for (unsigned int i = 0; i < 4; i++)
         out[i] &= rule->mask[i];
-}
-
-static bool is_intel_host(void)
-{
-    uint32_t out[4];
-
-    host_cpuid(0, 0, out);
-    return is_intel(out);
 }
 
 /* Our own leaves answer whatever the host's maximum; the others only up to it. */

@@ -52,7 +52,7 @@ struct apic_message ioapic_message(const struct ioapic *io, unsigned int input)
         .vector = (uint8_t)(entry & RTE_VECTOR),
         .mode = (uint8_t)((entry & RTE_MODE) >> RTE_MODE_SHIFT),
         .shorthand = APIC_DEST_FIELD,
-        .dest = (uint8_t)(entry >> RTE_DEST_SHIFT),
+        .dest = apic_dest8((uint32_t)(entry >> RTE_DEST_SHIFT)),
         .logical = (entry & RTE_LOGICAL) != 0,
         .level = is_level(entry),
     };

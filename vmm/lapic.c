@@ -8,7 +8,6 @@
 
 #define CLASS        0xf0u /* priority class of a vector */
 #define DFR_FLAT     0xfu
-#define BROADCAST    0xffu
 #define FIRST_VECTOR 16u /* 0..15 are illegal for interrupts (10.5.2) */
 
 static bool test_bit(const struct lapic_vectors *set, unsigned int n)
@@ -70,12 +69,13 @@ static bool timer_waiting(void *ctx, uint8_t vector)
 static const struct lapic_timer_ops timer_ops = {.fire = timer_fire, .waiting = timer_waiting};
 
 void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc,
-                bool tsc_deadline)
+                bool tsc_deadline, bool x2apic)
 {
     memset(l, 0, sizeof *l);
     l->id = (uint8_t)vcpu_index;
     l->bsp = vcpu_index == 0;
     l->tsc_deadline = tsc_deadline;
+    l->x2apic = x2apic;
     lapic_timer_init(&l->timer, time, lapic_timer_hz(vtime_hz(time)), tsc, &timer_ops, l, vcpu_index);
     lapic_reset(l);
 }
@@ -108,10 +108,22 @@ void lapic_reset(struct lapic *l)
     l->sipi_vector = 0;
 }
 
+/* Figure 10-27. */
+static bool may_become(uint64_t from, uint64_t to)
+{
+    bool x2 = to & APIC_BASE_EXTD, on = to & APIC_BASE_ENABLE;
+
+    if (x2)
+        return on && (from & APIC_BASE_ENABLE);
+    return !on || !(from & APIC_BASE_EXTD);
+}
+
 /* The BSP flag shows who booted and stays as it is. */
 bool lapic_write_base(struct lapic *l, uint64_t value)
 {
-    if (value & ~(APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_BSP))
+    uint64_t known = APIC_BASE_ADDR | APIC_BASE_ENABLE | APIC_BASE_BSP | (l->x2apic ? APIC_BASE_EXTD : 0);
+
+    if ((value & ~known) || !may_become(l->apic_base, value))
         return false;
     bool was = lapic_hw_enabled(l);
     l->apic_base = (value & ~APIC_BASE_BSP) | (l->apic_base & APIC_BASE_BSP);
@@ -124,6 +136,16 @@ bool lapic_write_base(struct lapic *l, uint64_t value)
 bool lapic_hw_enabled(const struct lapic *l)
 {
     return (l->apic_base & APIC_BASE_ENABLE) != 0;
+}
+
+bool lapic_is_x2(const struct lapic *l)
+{
+    return (l->apic_base & APIC_BASE_EXTD) != 0;
+}
+
+uint32_t lapic_x2_logical_id(const struct lapic *l)
+{
+    return (uint32_t)(l->id >> 4) << 16 | 1u << (l->id & 0xf);
 }
 
 bool lapic_enabled(const struct lapic *l)
@@ -216,12 +238,18 @@ uint8_t lapic_ack(struct lapic *l)
     return (uint8_t)vector;
 }
 
-bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical)
+/* An eight-bit logical destination, the IOAPIC's, means the first cluster's first eight to one in x2APIC
+ * mode. */
+bool lapic_matches(const struct lapic *l, uint32_t dest, bool logical)
 {
-    if (dest == BROADCAST)
+    if (dest == APIC_BROADCAST)
         return true;
     if (!logical)
         return dest == l->id;
+    if (lapic_is_x2(l))
+        return dest >> 16 == lapic_x2_logical_id(l) >> 16 && (dest & lapic_x2_logical_id(l) & 0xffff);
+    if (dest > 0xff)
+        return false;
     if (l->dfr == DFR_FLAT)
         return (dest & l->ldr) != 0;
     /* Cluster model: cluster in bits 7:4, 15 being all of them, members in 3:0. */

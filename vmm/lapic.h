@@ -1,9 +1,8 @@
-/* A virtual CPU's local APIC in xAPIC mode (SDM vol. 3, chapter 10).
+/* A virtual CPU's local APIC in xAPIC and x2APIC mode (SDM vol. 3, chapter 10).
  *
  * It acts on itself only. What a register write asks of others (the EOI broadcast to the IOAPIC, an
  * interprocessor interrupt) comes back as a value, struct lapic_effect, and vmm/apic_bus.c carries it out. No
- * x2APIC (CPUID hides it), no CMCI entry, no directed EOI. The caller
- * holds the VM; vm->time has been advanced. */
+ * CMCI entry, no directed EOI. The caller holds the VM; vm->time has been advanced. */
 #ifndef VMM_LAPIC_H
 #define VMM_LAPIC_H
 
@@ -92,6 +91,7 @@ struct lapic {
     uint64_t apic_base; /* IA32_APIC_BASE */
     bool bsp;
     bool tsc_deadline; /* its timer has this mode */
+    bool x2apic;       /* it has this mode */
     uint8_t id;
     uint8_t tpr;
     uint8_t ldr; /* logical id, bits 31:24 of the register */
@@ -101,7 +101,7 @@ struct lapic {
     uint32_t esr;         /* as the last write of the register latched it */
     uint32_t esr_pending; /* errors since then */
     uint32_t icr_low;
-    uint32_t icr_high;
+    uint32_t icr_high; /* the destination: bits 31:24, in x2APIC mode all */
     uint32_t lvt[LVTS];
     bool lint[2]; /* present state of the LINT0 and LINT1 pins */
     struct lapic_timer timer;
@@ -124,9 +124,9 @@ struct lapic_effect {
 
 /* Once for each vCPU, when vm->time is there: attaches the timer and resets. vcpu_index is the vCPU's id and
  * its APIC id; 0 is the bootstrap processor. tsc_deadline: the timer has that mode (CPUID.1:ECX bit 24 says
- * so). */
+ * so); x2apic: it has (bit 21). */
 void lapic_init(struct lapic *l, unsigned int vcpu_index, struct vtime *time, const struct tsc *tsc,
-                bool tsc_deadline);
+                bool tsc_deadline, bool x2apic);
 /* Power-on or RESET: everything, IA32_APIC_BASE too. */
 void lapic_reset(struct lapic *l);
 /* INIT: as RESET, but the APIC id and IA32_APIC_BASE stay (SDM vol. 3, 10.4.7.3). */
@@ -138,9 +138,10 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset);
 /* The EOI register is written by lapic_eoi() (vmm/lapic_regs.h). */
 struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value);
 
-/* IA32_APIC_BASE: false if the write must give #GP (reserved bits, x2APIC). A global disable and re-enable
- * resets the APIC (10.4.3). Call platform_write_apic_base (vmm/platform.h) instead, which moves the register
- * page too. */
+/* IA32_APIC_BASE: false if the write must give #GP (reserved bits; a change of mode that figure 10-27 has
+ * not: out of x2APIC mode the way leads through the global disable only, into it from xAPIC mode only). A
+ * global disable and re-enable resets the APIC (10.4.3). Call platform_write_apic_base (vmm/platform.h)
+ * instead, which moves the register page too. */
 bool lapic_write_base(struct lapic *l, uint64_t value);
 
 /* CR8 is TPR bits 7:4 (SDM vol. 3, 10.8.6.1). */
@@ -155,6 +156,10 @@ static inline bool lapic_answers(const struct lapic *l, uint64_t gpa)
 
 /* Enabled globally (IA32_APIC_BASE). */
 bool lapic_hw_enabled(const struct lapic *l);
+/* In x2APIC mode: its registers are MSRs (vmm/lapic_x2.h), and the page is not there. */
+bool lapic_is_x2(const struct lapic *l);
+/* Its logical id there, which is fixed (10.12.10.2): cluster and member, from the APIC id. */
+uint32_t lapic_x2_logical_id(const struct lapic *l);
 /* ... and by software (SVR) too. */
 bool lapic_enabled(const struct lapic *l);
 
@@ -170,7 +175,7 @@ int lapic_pending(const struct lapic *l);
 uint8_t lapic_ack(struct lapic *l);
 
 /* Is this APIC a target of the message's destination field? (10.6.2) */
-bool lapic_matches(const struct lapic *l, uint8_t dest, bool logical);
+bool lapic_matches(const struct lapic *l, uint32_t dest, bool logical);
 /* The processor priority, TPR or what is in service (10.8.3.1). Of the targets of a lowest-priority message
  * the one with the smallest takes it (10.6.2.4): the P6 family's APR is gone, and chip sets go by what
  * processors do now. */

@@ -31,6 +31,13 @@ static unsigned int lvt_at(uint32_t reg)
     return i;
 }
 
+uint32_t lapic_lvt_bits(uint32_t reg)
+{
+    unsigned int i = lvt_at(reg);
+
+    return i < LVTS ? lvt_desc[i].writable : 0;
+}
+
 static uint32_t illegal_register(struct lapic *l)
 {
     lapic_error(l, ESR_ILLEGAL_REG);
@@ -52,7 +59,7 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
         return l->lvt[lvt];
     switch (reg) {
     case LAPIC_ID:
-        return (uint32_t)l->id << 24;
+        return lapic_is_x2(l) ? l->id : (uint32_t)l->id << 24;
     case LAPIC_VER:
         return LAPIC_VERSION;
     case LAPIC_TPR:
@@ -65,7 +72,7 @@ uint32_t lapic_read(struct lapic *l, uint32_t offset)
     case LAPIC_RRD: /* no remote reads since the P6 */
         return 0;
     case LAPIC_LDR:
-        return (uint32_t)l->ldr << 24;
+        return lapic_is_x2(l) ? lapic_x2_logical_id(l) : (uint32_t)l->ldr << 24;
     case LAPIC_DFR:
         return (uint32_t)l->dfr << 28 | 0x0fffffffu;
     case LAPIC_SVR:
@@ -117,14 +124,13 @@ static void write_svr(struct lapic *l, uint32_t value)
 /* 10.6.1, with table 10-3's valid combinations: "self" and "all including self" are for fixed interrupts
  * only. The trigger mode counts for the INIT de-assert alone, which no processor since the Pentium 4 acts on.
  */
-static bool make_ipi(struct lapic *l, struct apic_message *m)
+bool lapic_make_ipi(struct lapic *l, uint32_t low, struct apic_message *m)
 {
-    uint32_t low = l->icr_low;
     *m = (struct apic_message){
         .vector = low & ICR_VECTOR,
         .mode = lapic_lvt_mode(low),
         .shorthand = (low >> ICR_SHORTHAND_SHIFT) & 3,
-        .dest = (uint8_t)(l->icr_high >> 24),
+        .dest = lapic_is_x2(l) ? l->icr_high : apic_dest8(l->icr_high >> 24),
         .logical = (low & ICR_LOGICAL) != 0,
     };
     bool own = m->shorthand == APIC_DEST_SELF || m->shorthand == APIC_DEST_ALL;
@@ -186,7 +192,7 @@ struct lapic_effect lapic_write(struct lapic *l, uint32_t offset, uint32_t value
         break;
     case LAPIC_ICR_LOW:
         l->icr_low = value & ICR_WRITABLE;
-        effect.ipi = make_ipi(l, &effect.message);
+        effect.ipi = lapic_make_ipi(l, l->icr_low, &effect.message);
         break;
     case LAPIC_ICR_HIGH:
         l->icr_high = value & 0xff000000u;

@@ -13,6 +13,10 @@ static inline uint8_t lapic_lvt_mode(uint32_t lvt)
     return (lvt >> 8) & 7;
 }
 
+/* The writable bits of the LVT entry at this offset; 0: there is none. */
+uint32_t lapic_lvt_bits(uint32_t reg);
+/* The message of an ICR's low half (10.6.1), to icr_high; false if none is to be sent. */
+bool lapic_make_ipi(struct lapic *l, uint32_t low, struct apic_message *m);
 /* The P6 family's arbitration priority, a register to read only. */
 uint8_t lapic_apr(const struct lapic *l);
 /* Sets an ESR bit and sends the error interrupt. */

@@ -2,9 +2,11 @@
 
 #include "timers/lapic_timer.h"
 #include "timers/tsc.h"
+#include "vmm/apic_bus.h"
 #include "vmm/cpuid.h"
 #include "vmm/cr.h"
 #include "vmm/host.h"
+#include "vmm/lapic_x2.h"
 #include "vmm/platform.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
@@ -186,6 +188,18 @@ static bool write_deadline(struct vcpu *vcpu, const struct msr *msr, uint32_t in
     return vcpu->lapic.tsc_deadline;
 }
 
+static bool read_x2apic(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value)
+{
+    (void)msr;
+    return apic_bus_msr_read(vcpu, index, value);
+}
+
+static bool write_x2apic(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t value)
+{
+    (void)msr;
+    return apic_bus_msr_write(vcpu, index, value);
+}
+
 static bool read_pvclock(struct vcpu *vcpu, const struct msr *msr, uint32_t index, uint64_t *value)
 {
     (void)msr;
@@ -335,8 +349,9 @@ static bool write_mtrr(struct vcpu *vcpu, const struct msr *msr, uint32_t index,
 }
 
 static const struct msr msrs[] = {
-    /* Searched from here: the one that guests write at each tick comes first. */
+    /* Searched from here: what guests write at each tick comes first. */
     {MSR_TSC_DEADLINE, MSR_TSC_DEADLINE, read_deadline, write_deadline, 0},
+    {MSR_X2APIC_FIRST, MSR_X2APIC_LAST, read_x2apic, write_x2apic, 0},
     {MSR_TSC, MSR_TSC, read_tsc, write_tsc, 0},
     {MSR_KVM_WALL_CLOCK_OLD, MSR_KVM_SYSTEM_TIME_OLD, read_pvclock, write_pvclock, 0},
     {MSR_PLATFORM_ID, MSR_PLATFORM_ID, read_constant, NULL, 0},

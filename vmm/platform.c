@@ -46,7 +46,7 @@ static void reset_ports(struct platform *p)
 static void move_lapic(struct vcpu *vcpu)
 {
     struct lapic *l = &vcpu->lapic;
-    bus_move_mmio(&vcpu->vm->bus, l, l->apic_base & APIC_BASE_ADDR, lapic_hw_enabled(l));
+    bus_move_mmio(&vcpu->vm->bus, l, l->apic_base & APIC_BASE_ADDR, lapic_hw_enabled(l) && !lapic_is_x2(l));
 }
 
 static void ioapic_page_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size,
@@ -91,7 +91,7 @@ void platform_init(struct vm *vm)
     firmware_pic(&p->pic);
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         lapic_init(&vm->vcpus[i]->lapic, vm->vcpus[i]->id, &vm->time, &vm->vcpus[i]->tsc,
-                   vm->config.tsc_deadline);
+                   vm->config.tsc_deadline, vm->config.x2apic);
     ioapic_init(&p->ioapic, ioapic_id(vm), platform_send, vm);
     pit_init(&p->pit, &vm->time, platform_replaceable_line(vm, 0));
     rtc_init(&p->rtc, &vm->time, platform_replaceable_line(vm, IRQ_RTC), platform_rtc_base(vm));

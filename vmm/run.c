@@ -248,10 +248,12 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 
     vcpu->entered = 0;
     vcpu->ran = 0;
-    startup_act(vcpu);
-    if (vcpu->state == VCPU_WAIT_SIPI)
-        return RUN_HALTED;
     vm->trace = host_trace();
+    startup_act(vcpu);
+    if (vcpu->state == VCPU_WAIT_SIPI) {
+        vtime_vcpu_off(&vm->time, vcpu->id);
+        return RUN_HALTED;
+    }
     start_time(vm, now);
     vtime_vcpu_run(&vm->time, vcpu->id);
     if (vm->config.keep_lag)

@@ -373,6 +373,11 @@ static bool parse_pvclock(void *target, const char *value)
     return choice(value, "off", "on", &((struct settings_line *)target)->vm->pvclock);
 }
 
+static bool parse_x2apic(void *target, const char *value)
+{
+    return choice(value, "off", "on", &((struct settings_line *)target)->vm->x2apic);
+}
+
 static bool parse_tsc_deadline(void *target, const char *value)
 {
     return choice(value, "off", "on", &((struct settings_line *)target)->vm->tsc_deadline);
@@ -459,6 +464,7 @@ const struct setting vm_settings[] = {
     {"hpet=", "hpet=on|off", parse_hpet},
     {"pvclock=", "pvclock=on|off", parse_pvclock},
     {"tsc-deadline=", "tsc-deadline=on|off", parse_tsc_deadline},
+    {"x2apic=", "x2apic=on|off", parse_x2apic},
     {"on-reset=", "on-reset=restart|end", parse_on_reset},
     {"trace=", "trace=exits", parse_trace},
     {"stats=", "stats=exits|lag|all", parse_stats},

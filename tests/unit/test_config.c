@@ -65,7 +65,7 @@ static void defaults(void **state)
     assert_false(vms[0].time.strict);
     assert_false(vms[0].trace_exits);
     assert_false(vms[0].count_exits || vms[0].keep_lag);
-    assert_true(vms[0].pvclock && vms[0].tsc_deadline);
+    assert_true(vms[0].pvclock && vms[0].tsc_deadline && vms[0].x2apic);
     assert_string_equal(vms[0].cmdline, "");
     assert_string_equal(vms[0].image_name, "a");
     assert_null(vms[0].initrd);
@@ -98,9 +98,9 @@ static void every_setting(void **state)
 {
     (void)state;
     assert_int_equal(
-        PARSE(
-            "vm=a cpus=8 catchup=7/2 k1=3us k2=0 leap=2s progress=100ns gap=jump hyst=artp rtc=12345 "
-            "on-reset=end time=strict trace=exits stats=exits mem=2G hpet=off pvclock=off tsc-deadline=off"),
+        PARSE("vm=a cpus=8 catchup=7/2 k1=3us k2=0 leap=2s progress=100ns gap=jump hyst=artp rtc=12345 "
+              "on-reset=end time=strict trace=exits stats=exits mem=2G hpet=off pvclock=off tsc-deadline=off "
+              "x2apic=off"),
         1);
     assert_false(vms[0].refused);
     assert_int_equal(vms[0].cpus, 8);
@@ -120,11 +120,11 @@ static void every_setting(void **state)
     assert_true(vms[0].count_exits && !vms[0].keep_lag);
     assert_true(vms[0].no_hpet);
     assert_int_equal(vms[0].mem, 2ull << 30);
-    assert_false(vms[0].pvclock || vms[0].tsc_deadline);
+    assert_false(vms[0].pvclock || vms[0].tsc_deadline || vms[0].x2apic);
     PARSE("vm=a catchup=3 progress=0 leap=off rtc=host hyst=rtc gap=smooth mem=2048K on-reset=restart "
-          "pvclock=on tsc-deadline=on");
+          "pvclock=on tsc-deadline=on x2apic=on");
     assert_false(vms[0].refused);
-    assert_true(vms[0].pvclock && vms[0].tsc_deadline);
+    assert_true(vms[0].pvclock && vms[0].tsc_deadline && vms[0].x2apic);
     assert_int_equal(vms[0].time.rate_p, 3);
     assert_int_equal(vms[0].time.rate_q, 1);
     assert_true(vms[0].time.leap_ns == LEAP_OFF);
@@ -281,6 +281,7 @@ static void wrong_values(void **state)
         "hpet=maybe",
         "pvclock=yes",
         "tsc-deadline=",
+        "x2apic=yes",
     };
     size_t i;
 

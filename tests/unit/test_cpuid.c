@@ -236,7 +236,33 @@ static void topology_of_five_processors(void **state)
     cpuid_read(many->vcpus[4], 4, 4, out);
     assert_int_equal(out[CPUID_EAX], 0);
     cpuid_read(many->vcpus[4], 0x80000008, 0, out);
+    assert_int_equal(out[CPUID_ECX], 0); /* Intel's leaf has none of it */
+    cpuid_read(many->vcpus[4], 0x80000001, 0, out);
+    assert_false(out[CPUID_ECX] & 2);
+    void *handle = many;
+    fake_vm_teardown(&handle);
+}
+
+/* APM vol. 3, E.4.7: whatever the host has; cores and not threads (CMP_LEGACY). */
+static void topology_on_amd(void **state)
+{
+    struct vm_config config = fake_vm_config();
+    struct vm *many;
+
+    (void)state;
+    fake_cpuid_set(0, 0, 0x10, 0x68747541, 0x444d4163, 0x69746e65);
+    fake_cpuid_set(0x80000008, 0, 0x3027, 0, 0, 0);
+    config.cpus = 5;
+    many = fake_vm_create(&config);
+    assert_non_null(many);
+    cpuid_read(many->vcpus[4], 0x80000008, 0, out);
     assert_int_equal(out[CPUID_ECX], 0x3004);
+    cpuid_read(many->vcpus[4], 0x80000001, 0, out);
+    assert_true(out[CPUID_ECX] & 2);
+    get(0x80000008, 0); /* alone */
+    assert_int_equal(out[CPUID_ECX], 0);
+    get(0x80000001, 0);
+    assert_false(out[CPUID_ECX] & 2);
     void *handle = many;
     fake_vm_teardown(&handle);
 }
@@ -282,6 +308,7 @@ int main(void)
         TEST(without_xsave),
         TEST(width_of_addresses),
         TEST(topology_of_five_processors),
+        TEST(topology_on_amd),
         TEST(one_processor_has_no_siblings),
         TEST(the_exit),
     };

@@ -181,12 +181,14 @@ static void destinations(void **state)
     b.l.id = 2;
     assert_true(lapic_matches(&b.l, 2, false));
     assert_false(lapic_matches(&b.l, 3, false));
-    assert_true(lapic_matches(&b.l, 0xff, false));
+    assert_true(lapic_matches(&b.l, APIC_BROADCAST, false));
+    assert_false(lapic_matches(&b.l, 0xff, false)); /* from x2APIC mode an id like any other */
     out(LAPIC_LDR, 0x04000000);
     assert_true(lapic_matches(&b.l, 0x0c, true)); /* flat model */
     assert_false(lapic_matches(&b.l, 0x03, true));
-    assert_true(lapic_matches(&b.l, 0xff, true));
-    out(LAPIC_DFR, 0x0fffffff); /* cluster model */
+    assert_true(lapic_matches(&b.l, APIC_BROADCAST, true));
+    assert_false(lapic_matches(&b.l, 0x104, true)); /* wider than the model */
+    out(LAPIC_DFR, 0x0fffffff);                     /* cluster model */
     out(LAPIC_LDR, 0x32000000);
     assert_true(lapic_matches(&b.l, 0x32, true));
     assert_true(lapic_matches(&b.l, 0x3f, true));
@@ -297,7 +299,7 @@ static void application_processor(void **state)
 {
     (void)state;
     rig_init(&b.rig, HZ);
-    lapic_init(&b.l, 3, &b.rig.time, &b.tsc, true);
+    lapic_init(&b.l, 3, &b.rig.time, &b.tsc, true, false);
     assert_int_equal(in(LAPIC_ID), 0x03000000);
     assert_int_equal(b.l.apic_base, 0xfee00800);
     assert_false(lapic_extint_open(&b.l)); /* the INTR pin is the bootstrap processor's */

@@ -239,7 +239,7 @@ static void amd_constants(void **state)
 static void unknown_ones(void **state)
 {
     static const uint32_t unknown[] = {0x0,        0x3a,       0x48,       0xc1,      0xce,  0x186,
-                                       0x345,      0x38f,      0x400,      0x480,     0x6e1, 0x802,
+                                       0x345,      0x38f,      0x400,      0x480,     0x6e1, 0x7ff,
                                        0xc0000085, 0xc0010016, 0xc0010114, 0xffffffff};
     uint64_t value;
 

@@ -22,7 +22,7 @@ static inline int setup_off(void **state)
     (void)state;
     rig_init(&b.rig, HZ);
     tsc_init(&b.tsc, &b.rig.time);
-    lapic_init(&b.l, 0, &b.rig.time, &b.tsc, true);
+    lapic_init(&b.l, 0, &b.rig.time, &b.tsc, true, false);
     return 0;
 }
 
