@@ -14,12 +14,12 @@ GUEST_LDFLAGS := -m elf_x86_64 -static -nostdlib -T guests/lib/guest.ld --build-
 	-z noexecstack
 
 GUEST_LIB := $(patsubst guests/lib/%.c,$(BUILD)/guests/lib/%.o,$(wildcard guests/lib/*.c)) \
-	$(BUILD)/guests/lib/long.asm.o $(BUILD)/guests/lib/traps.asm.o
+	$(BUILD)/guests/lib/long.asm.o $(BUILD)/guests/lib/traps.asm.o $(BUILD)/guests/lib/smp.asm.o
 
 GUEST_START        := start
 GUEST_START_pvh    := start_pvh
 GUEST_START_aout   := start_aout
-GUEST_C_NAMES      := aout bench busy chaos clock figure7 hello hostile inject insn pvclock pvh reader share
+GUEST_C_NAMES      := aout bench busy chaos clock figure7 hello hostile inject insn ipi pvclock pvh reader share warp
 GUEST_ELFS         := $(filter-out $(BUILD)/guests/aout.elf,$(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf))
 # Boot sectors: as they are, in real mode.
 FLATS              := $(patsubst guests/flat/%.asm,$(BUILD)/guests/%.bin,$(wildcard guests/flat/*.asm))

@@ -10,7 +10,12 @@
 #define LAPIC_ID        0x020
 #define LAPIC_TPR       0x080
 #define LAPIC_EOI       0x0B0
+#define LAPIC_LDR       0x0D0
+#define LAPIC_DFR       0x0E0
 #define LAPIC_SVR       0x0F0
+#define LAPIC_ESR       0x280
+#define LAPIC_ICR_LOW   0x300
+#define LAPIC_ICR_HIGH  0x310
 #define LAPIC_LVT_TIMER 0x320
 #define LAPIC_LVT_LINT0 0x350
 #define LAPIC_LVT_LINT1 0x360

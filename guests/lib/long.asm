@@ -6,6 +6,7 @@ extern guest_main
 extern guest_return
 global long_mode_start
 global boot_stack_top
+global pml4
 
 PAGE_PRESENT_WRITE equ 0x3
 PAGE_LARGE         equ 0x80

@@ -37,14 +37,19 @@ static void set_gate(uint8_t vector, uint64_t offset)
                                 (uint32_t)(offset >> 32), 0};
 }
 
-void traps_init(void)
+void traps_load(void)
 {
     struct idt_pointer pointer = {sizeof(idt) - 1, (uint64_t)(uintptr_t)idt};
 
+    __asm__ volatile("lidt %0" : : "m"(pointer));
+}
+
+void traps_init(void)
+{
     for (unsigned int i = 0; i < 256; i++) {
         set_gate((uint8_t)i, trap_entries[i]);
     }
-    __asm__ volatile("lidt %0" : : "m"(pointer));
+    traps_load();
 }
 
 void traps_set(uint8_t vector, trap_handler handler)

@@ -19,6 +19,8 @@ typedef void (*trap_handler)(struct trap_frame *frame);
 
 /* Loads the IDT. A vector without a handler prints its frame and ends the machine with EXIT_TRAP. */
 void traps_init(void);
+/* The same IDT for a further processor. */
+void traps_load(void);
 void traps_set(uint8_t vector, trap_handler handler);
 /* The processor itself goes to `entry`, which ends in IRETQ: for whoever must be the first instruction. */
 void traps_gate(uint8_t vector, const void *entry);
