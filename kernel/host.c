@@ -29,6 +29,21 @@ uint64_t host_now(void)
     return inject_now(rdtsc());
 }
 
+uint64_t host_now_in_order(void)
+{
+    uint64_t now;
+
+    __asm__ volatile("lfence" : : : "memory");
+    now = rdtsc();
+    __asm__ volatile("lfence" : : : "memory");
+    return now;
+}
+
+void host_relax(void)
+{
+    cpu_pause();
+}
+
 uint64_t host_hz(void)
 {
     return clock_hz();

@@ -8,6 +8,8 @@
 #ifndef TIMERS_SCALED_H
 #define TIMERS_SCALED_H
 
+#include <stdbool.h>
+
 #include "timers/types.h"
 #include "timers/u128.h"
 
@@ -29,6 +31,11 @@ struct vt_tsc_line {
 static inline at_t vt_tsc_line_at(struct vt_scaling scaling, struct vt_tsc_line line, rt_t rt)
 {
     return vt_shifted(vt_mul(rt, line.ratio), scaling.bits) + line.offset;
+}
+
+static inline bool vt_same_line(struct vt_tsc_line a, struct vt_tsc_line b)
+{
+    return a.ratio == b.ratio && a.offset == b.offset;
 }
 
 /* The ratio of slope one. */

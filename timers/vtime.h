@@ -309,6 +309,17 @@ static inline bool vtime_is_progress(const struct vtime *t)
     return t->gates != 0 && t->gate_known && t->gate == t->outlook.deadline;
 }
 
+/* For a look without the caller's lock: true if AT_C is *at at RT `now` by the line that vtime_outlook() has
+ * found. What it reads may be changing; it counts only if nobody has had the lock since before `now` was
+ * read. No incident: while the line holds, whatever comes later sees later values. */
+static inline bool vtime_glance(const struct vtime *t, rt_t now, at_t *at)
+{
+    struct vt_tsc_line line = t->outlook.line;
+
+    *at = vt_tsc_line_at(t->scaling, line, now);
+    return line.ratio != 0 && now < t->outlook.until;
+}
+
 /* The mode that a read at the latched RT_C happens under (never VT_LEAP). */
 enum vt_mode vtime_mode(const struct vtime *t);
 

@@ -131,17 +131,25 @@ static void exit_cpuid(struct vcpu *vcpu, const struct exit_record *exit)
         work_out_cpuid(vcpu, exit);
 }
 
-/* RDTSC and RDTSCP; CR4.TSD keeps them to the kernel (SDM vol. 2). */
-static void exit_rdtsc(struct vcpu *vcpu, const struct exit_record *exit)
+bool exit_rdtsc_allowed(struct vcpu *vcpu)
 {
-    if ((hv->get_reg(vcpu, REG_CR4) & CR4_TSD) && vcpu_cpl(vcpu) != 0) {
-        vcpu_inject_gp(vcpu);
-        return;
-    }
-    set_edx_eax(vcpu, tsc_read(&vcpu->tsc));
+    return !(hv->get_reg(vcpu, REG_CR4) & CR4_TSD) || vcpu_cpl(vcpu) == 0;
+}
+
+void exit_rdtsc_answer(struct vcpu *vcpu, const struct exit_record *exit, uint64_t tsc)
+{
+    set_edx_eax(vcpu, tsc);
     if (exit->kind == EXIT_RDTSCP)
         vcpu->regs.gpr[GPR_RCX] = (uint32_t)vcpu->msr.tsc_aux;
     vcpu_skip(vcpu, exit->insn_len);
+}
+
+static void exit_rdtsc(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (exit_rdtsc_allowed(vcpu))
+        exit_rdtsc_answer(vcpu, exit, tsc_read(&vcpu->tsc));
+    else
+        vcpu_inject_gp(vcpu);
 }
 
 static void exit_rdmsr(struct vcpu *vcpu, const struct exit_record *exit)

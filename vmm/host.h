@@ -13,6 +13,9 @@ struct vcpu;
 
 /* Real time now: the host's invariant TSC, RT ticks. Any context. */
 uint64_t host_now(void);
+/* The same, neither before what precedes it in the program nor after what follows, as other processors see
+ * it. */
+uint64_t host_now_in_order(void);
 /* RT ticks a second, frozen before the first VM starts. */
 uint64_t host_hz(void);
 /* UTC seconds since 1970 read from the host's CMOS once at start (DESIGN.md 2.1). */
@@ -32,6 +35,9 @@ uint64_t host_phys(const void *p);
  * of this processor arms the physical timer for the earliest of it, the end of the slice and what waits, if
  * it is not armed for that. Returns the earliest: the RT at which the guest must be out again. */
 uint64_t host_deadline(struct vm *vm, uint64_t rt);
+
+/* In a loop that waits for another processor. */
+void host_relax(void);
 
 /* The vCPU has something to look at: an interrupt, INIT, SIPI, its VM's reset or end. One that waits for
  * nothing but this is run again soon, one in the guest on another processor is taken out, for others nothing

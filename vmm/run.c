@@ -6,6 +6,7 @@
 #include "vmm/exit.h"
 #include "vmm/host.h"
 #include "vmm/platform.h"
+#include "vmm/siblings.h"
 #include "vmm/startup.h"
 #include "vmm/vm.h"
 
@@ -122,11 +123,6 @@ static __attribute__((noinline)) void watch_exit(const struct vcpu *vcpu, const 
              (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
 }
 
-static bool same_line(struct vt_tsc_line a, struct vt_tsc_line b)
-{
-    return a.ratio == b.ratio && a.offset == b.offset;
-}
-
 /* RDTSC needs no exit while AT keeps to a line that the processor can follow, and it does until the next
  * deadline (DESIGN.md 2.10). */
 static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
@@ -138,7 +134,7 @@ static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
         tsc.line = tsc.hardware = outlook->line;
         tsc.hardware.offset += vcpu->tsc.offset;
     }
-    if (tsc.free != vcpu->free_tsc.free || !same_line(tsc.hardware, vcpu->free_tsc.hardware))
+    if (tsc.free != vcpu->free_tsc.free || !vt_same_line(tsc.hardware, vcpu->free_tsc.hardware))
         hv->set_tsc(vcpu, !tsc.free, tsc.hardware);
     vcpu->free_tsc = tsc;
 }
@@ -153,19 +149,60 @@ static void note_overshoot(struct vcpu *vcpu, uint64_t now)
     if (!vcpu->free_tsc.free)
         return;
     outlook = vtime_outlook(t);
-    if (!same_line(outlook->line, vcpu->free_tsc.line))
+    if (!vt_same_line(outlook->line, vcpu->free_tsc.line))
         vtime_shown(t, vt_tsc_line_at(t->scaling, vcpu->free_tsc.line, now));
 }
 
+/* An exit of RDTSC on a line that is known, answered without the lock while nobody holds it. False: it is to
+ * be carried out as any other. */
+static bool answer_tsc(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    struct vm *vm = vcpu->vm;
+    uint64_t now;
+    uint32_t ticket;
+    at_t at;
+
+    if (exit->kind != EXIT_RDTSC || exit->insn_len == 0 || vcpu->watched || !lock_look(&vm->lock, &ticket) ||
+        !exit_rdtsc_allowed(vcpu))
+        return false;
+    now = host_now_in_order();
+    if (!vtime_glance(&vm->time, now, &at) || !lock_looked(&vm->lock, ticket))
+        return false;
+    vcpu->exits[EXIT_RDTSC]++;
+    exit_rdtsc_answer(vcpu, exit, tsc_at(&vcpu->tsc, at));
+    return true;
+}
+
+/* The guest runs, and not under its VM's lock. True: others have had the lock meanwhile. A call that comes
+ * between the lock's release and the entry waits for the interrupts that the entry opens. */
+static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit)
+{
+    struct vm_lock *lock = &vcpu->vm->lock;
+    uint32_t ticket = lock->serving;
+
+    __atomic_store_n(&vcpu->in_guest, true, __ATOMIC_RELAXED);
+    lock_release(lock);
+    do
+        hv->run(vcpu, deadline, exit);
+    while (answer_tsc(vcpu, exit));
+    __atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
+    lock_take(lock);
+    return lock->serving != ticket + 1;
+}
+
 /* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */
-static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t due, uint64_t *now)
+static inline __attribute__((always_inline)) bool enter_once(struct vcpu *vcpu, uint64_t deadline,
+                                                             uint64_t due, uint64_t *now, bool several)
 {
     struct exit_record exit;
-    bool late;
+    bool disturbed = false, late;
 
-    hv->run(vcpu, deadline, &exit);
+    if (several)
+        disturbed = run_unlocked(vcpu, deadline, &exit);
+    else
+        hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
-    *now = host_now();
+    *now = several ? host_now_in_order() : host_now();
     advance(vcpu->vm, *now);
     late = *now >= due;
     if (late)
@@ -173,7 +210,7 @@ static bool enter_once(struct vcpu *vcpu, uint64_t deadline, uint64_t due, uint6
     if (vcpu->watched)
         watch_exit(vcpu, &exit, *now);
     dispatch_exit(vcpu, &exit);
-    return vcpu->quiet && !late;
+    return vcpu->quiet && !late && !disturbed;
 }
 
 /* Enters the guest until `deadline` at the latest, and again after quiet exits before `due`, when there is
@@ -184,8 +221,12 @@ static uint64_t enter(struct vcpu *vcpu, uint64_t deadline, uint64_t due)
 
     if (vcpu->entered == 0)
         vcpu->entered = host_now();
-    while (enter_once(vcpu, deadline, due, &now))
-        ;
+    if (vcpu->vm->nvcpus == 1)
+        while (enter_once(vcpu, deadline, due, &now, false))
+            ;
+    else
+        while (enter_once(vcpu, deadline, due, &now, true))
+            ;
     /* The deadline may have come between the look at the clock and the entry. */
     uint64_t left = now < deadline || deadline < vcpu->entered ? now : deadline;
     vcpu->ran = left - vcpu->entered;
@@ -200,15 +241,6 @@ static uint64_t with_progress(const struct vm *vm, uint64_t now, uint64_t due)
     return due > now && vtime_is_progress(&vm->time) ? due + (host_now() - now) : due;
 }
 
-/* Apparent time waits for a sibling that has no processor: it gets this one (DESIGN.md 2.11). */
-static void make_way(struct vcpu *vcpu)
-{
-    unsigned int mask = vtime_waits_for(&vcpu->vm->time) & ~(1u << vcpu->id);
-
-    if (mask)
-        host_yield(vcpu, vcpu->vm->vcpus[__builtin_ctz(mask)]);
-}
-
 static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
@@ -218,13 +250,15 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     for (;;) {
         platform_poll(vm);
         if (vm->nvcpus > 1)
-            startup_call(vm, vcpu);
+            siblings_call(vm, vcpu);
         if (has_to_stop(vcpu, now, until, &stop))
             return stop;
         collect(vcpu, now);
         if (vm->nvcpus > 1)
-            make_way(vcpu);
+            siblings_make_way(vcpu);
         const struct vt_outlook *outlook = vtime_outlook(&vm->time);
+        if (vm->nvcpus > 1 && siblings_settle(vcpu, outlook))
+            continue;
         uint64_t due = outlook->deadline;
         uint64_t earliest = host_deadline(vm, with_progress(vm, now, due));
         if (due <= now) { /* due already: the exit's own doing, or more than one advance delivers */
@@ -240,14 +274,12 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     }
 }
 
-enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
+static enum run_stop run_locked(struct vcpu *vcpu, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
     uint64_t now = host_now();
     enum run_stop stop;
 
-    vcpu->entered = 0;
-    vcpu->ran = 0;
     vm->trace = host_trace();
     startup_act(vcpu);
     if (vcpu->state == VCPU_WAIT_SIPI) {
@@ -270,6 +302,20 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
         vtime_vcpu_off(&vm->time, vcpu->id);
     else if (stop == RUN_HALTED)
         vtime_vcpu_halt(&vm->time, vcpu->id);
+    else if (stop != RUN_PREEMPTED && vm->nvcpus > 1)
+        siblings_take_out(vcpu);
+    return stop;
+}
+
+enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
+{
+    enum run_stop stop;
+
+    vcpu->entered = 0;
+    vcpu->ran = 0;
+    vm_lock(vcpu->vm);
+    stop = run_locked(vcpu, until);
+    vm_unlock(vcpu->vm);
     return stop;
 }
 
@@ -280,23 +326,29 @@ void vcpu_put(struct vcpu *vcpu, const struct vcpu *next)
     if (vcpu->loaded)
         hv->vcpu_save(vcpu);
     vcpu->loaded = false;
+    vm_lock(vcpu->vm);
     if (next && next->vm == vcpu->vm)
         vtime_vcpu_run(t, next->id);
     if (vcpu->vm->state != VM_RUNNING)
         vtime_vcpu_off(t, vcpu->id);
     else if (vcpu->state == VCPU_RUNNABLE)
         vtime_vcpu_stop(t, vcpu->id);
+    vm_unlock(vcpu->vm);
 }
 
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
 {
     struct vm *vm = vcpu->vm;
+    bool runnable;
 
+    vm_lock(vm);
     vm->trace = host_trace();
     advance(vm, now);
     platform_poll(vm);
     startup_act(vcpu);
-    if (startup_wake(vcpu))
+    runnable = startup_wake(vcpu);
+    if (runnable)
         vtime_vcpu_wake(&vm->time, vcpu->id);
-    return vcpu->state == VCPU_RUNNABLE || must_leave(vm);
+    vm_unlock(vm);
+    return runnable || must_leave(vm);
 }

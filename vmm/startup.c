@@ -73,27 +73,3 @@ bool startup_wake(struct vcpu *vcpu)
         vcpu->state = VCPU_RUNNABLE;
     return vcpu->state == VCPU_RUNNABLE;
 }
-
-/* Is there anything for it to do? One in the guest is taken out for anything that has come. */
-static bool has_to_look(struct vcpu *vcpu)
-{
-    const struct lapic *l = &vcpu->lapic;
-
-    return l->init_pending || l->sipi_pending || startup_wake(vcpu);
-}
-
-void startup_call(struct vm *vm, const struct vcpu *self)
-{
-    for (unsigned int i = 0; i < vm->nvcpus; i++) {
-        struct vcpu *vcpu = vm->vcpus[i];
-
-        if (vcpu == self || !vcpu->lapic.news)
-            continue;
-        vcpu->lapic.news = false;
-        if (!has_to_look(vcpu))
-            continue;
-        if (vcpu->state == VCPU_RUNNABLE)
-            vtime_vcpu_wake(&vm->time, i);
-        host_kick(vcpu);
-    }
-}

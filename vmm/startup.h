@@ -1,12 +1,11 @@
 /* How a virtual processor is started and stopped by the others: INIT and SIPI (SDM vol. 3, 9.4 and 11.4.2 of
- * recent editions: "MP initialization"), and how the vCPUs of one VM wake one another. */
+ * recent editions: "MP initialization"), and what ends its HLT. */
 #ifndef VMM_STARTUP_H
 #define VMM_STARTUP_H
 
 #include <stdbool.h>
 
 struct vcpu;
-struct vm;
 
 /* A message of this kind reaches the vCPU's local APIC. It is carried out by startup_act(), on the processor
  * that has the vCPU. A SIPI for one that does not wait for it is lost, as is a second one. */
@@ -21,9 +20,5 @@ void startup_act(struct vcpu *vcpu);
 /* Ends HLT if there is an interrupt that would be taken, or an NMI (SDM vol. 2, HLT): true if the vCPU is
  * runnable now. */
 bool startup_wake(struct vcpu *vcpu);
-
-/* Something has come to some vCPUs since the last call (lapic->news): host_kick() for each of them that has
- * to look at it, but for `self`, which looks for itself (NULL: nobody does). */
-void startup_call(struct vm *vm, const struct vcpu *self);
 
 #endif

@@ -83,7 +83,9 @@ struct vcpu {
     bool shadow;     /* at the last exit: in the shadow of STI or MOV SS, which the backend holds */
     bool irq_window; /* INJECT_WINDOW: the backend tells when an interrupt can be taken */
     struct vcpu_tsc free_tsc;
-    bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
+    bool
+        in_guest; /* or on the way in or out: not by the VM's lock; set with it, cleared before it is taken */
+    bool loaded;  /* its state is in a processor (vcpu_run, vcpu_put) */
     uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
     uint64_t ran; /* RT from there to the last exit, or the deadline if that was before: what the scheduler
                    * charges, switches left out */

@@ -12,6 +12,7 @@
 #include "vmm/bus.h"
 #include "vmm/config.h"
 #include "vmm/guest_ram.h"
+#include "vmm/lock.h"
 #include "vmm/platform.h"
 #include "vmm/pvclock.h"
 #include "vmm/vcpu.h"
@@ -39,6 +40,7 @@ struct vm {
     struct bus bus;
     struct platform platform; /* its devices */
     struct pvclock pvclock;
+    struct vm_lock lock; /* of all that follows and precedes, with more than one vCPU (vm_lock()) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned int nvcpus;
     void *arch;                /* the backend's part: nested page tables, bitmaps */
@@ -54,6 +56,21 @@ struct vm {
     uint32_t exit_code;
     char end_reason[VM_REASON_MAX];
 };
+
+/* Takes and gives back the lock of a VM with several vCPUs; one alone needs none. vcpu_run(), vcpu_put() and
+ * vcpu_poll() do it themselves; who calls other functions about the VM knows that none of its vCPUs is with
+ * another processor, or takes it. It is the outermost of all locks. */
+static inline void vm_lock(struct vm *vm)
+{
+    if (vm->nvcpus > 1)
+        lock_take(&vm->lock);
+}
+
+static inline void vm_unlock(struct vm *vm)
+{
+    if (vm->nvcpus > 1)
+        lock_release(&vm->lock);
+}
 
 /* Host pointer to guest-physical [gpa, gpa + length), or NULL if not all of it is RAM. Guest input: any
  * value. */

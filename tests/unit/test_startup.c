@@ -14,6 +14,7 @@
 #include "vmm/bus.h"
 #include "vmm/cr.h"
 #include "vmm/run.h"
+#include "vmm/siblings.h"
 #include "vmm/startup.h"
 
 #define CPUS  3u
@@ -67,7 +68,7 @@ static void a_started_one_begins_at_its_page(void **state)
     assert_int_equal(slice(1), RUN_HALTED); /* waits for SIPI: never entered */
     assert_int_equal(fake_vcpu(vm->vcpus[1])->entries, 0);
     start(1, 0x9a);
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(fake_host.kicked, 1u << 1);
     assert_int_equal(slice(1), RUN_PREEMPTED);
     assert_int_equal(fake_vcpu(vm->vcpus[1])->entries, 1);
@@ -138,7 +139,7 @@ static void init_of_the_first(void **state)
     start(1, 0x10);
     slice(1);
     ipi(1, 0, 0x4500);
-    startup_call(vm, vm->vcpus[1]);
+    siblings_call(vm, vm->vcpus[1]);
     assert_true(fake_host.kicked & 1);
     assert_int_equal(slice(0), RUN_RESET);
     fake_host.kicked = 0;
@@ -165,16 +166,16 @@ static void an_ipi_wakes(void **state)
     fake_hv_push(v, &hlt);
     assert_int_equal(slice(1), RUN_HALTED);
     fake_host.kicked = 0;
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(fake_host.kicked, 0);
     ipi(0, 1, 0x40);
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(fake_host.kicked, 1u << 1);
     assert_int_equal(v->state, VCPU_RUNNABLE);
     assert_int_equal(vm->time.cpu[1].state, VT_CPU_READY);
-    startup_call(vm, vm->vcpus[0]); /* said once */
+    siblings_call(vm, vm->vcpus[0]); /* said once */
     fake_host.kicked = 0;
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(fake_host.kicked, 0);
     assert_int_equal(slice(1), RUN_PREEMPTED);
     assert_int_equal(fake_vcpu(v)->irqs[0], 0x40);
@@ -200,11 +201,11 @@ static void what_does_not_wake(void **state)
         ipi(0, 1, low | 0x41);
         ipi(0, 77, low | 0x41);
     }
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(fake_host.kicked & 2, 0);
     assert_int_equal(v->state, VCPU_HALTED);
     ipi(0, 1, 0x400);
-    startup_call(vm, vm->vcpus[0]);
+    siblings_call(vm, vm->vcpus[0]);
     assert_int_equal(v->state, VCPU_RUNNABLE);
     assert_int_equal(slice(1), RUN_PREEMPTED);
     assert_int_equal(fake_vcpu(v)->nmis, 1);

@@ -39,6 +39,17 @@ uint64_t host_now(void)
     return fake_host.now;
 }
 
+uint64_t host_now_in_order(void)
+{
+    return host_now();
+}
+
+void host_relax(void)
+{
+    if (fake_host.on_relax)
+        fake_host.on_relax();
+}
+
 uint64_t host_hz(void)
 {
     return fake_host.hz;

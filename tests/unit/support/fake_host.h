@@ -20,12 +20,13 @@ struct fake_host {
     void *lent; /* a block that host_alloc_pages() gives where lent_size bytes are asked for: one VM's RAM, */
     size_t lent_size; /* whose page faults are most of what a fuzzer's VM costs */
     struct vm *deadline_vm;
-    uint64_t deadline;  /* the latest host_deadline() ... */
-    uint64_t deadlines; /* ... and how many there were */
-    uint64_t earliest;  /* what host_deadline() answers if it is less than the VM's */
-    uint32_t kicked;    /* bit n: host_kick() of vCPU n */
-    uint32_t yielded;   /* ... host_yield() by it, */
-    struct vcpu *to;    /* the last time to this one */
+    uint64_t deadline;      /* the latest host_deadline() ... */
+    uint64_t deadlines;     /* ... and how many there were */
+    uint64_t earliest;      /* what host_deadline() answers if it is less than the VM's */
+    void (*on_relax)(void); /* what another processor does meanwhile */
+    uint32_t kicked;        /* bit n: host_kick() of vCPU n */
+    uint32_t yielded;       /* ... host_yield() by it, */
+    struct vcpu *to;        /* the last time to this one */
     bool console_full;
     char console[65536]; /* guest output, always a string */
     size_t console_length;
