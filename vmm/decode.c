@@ -20,6 +20,7 @@ struct decoder {
     unsigned int mode;
     uint8_t rex;
     bool operand_prefix, address_prefix, repeat_prefix;
+    uint8_t repeat;   /* the last of F2h and F3h */
     uint8_t override; /* segment, or INSN_NO_REG */
     uint8_t modrm;
     bool have_modrm;
@@ -83,6 +84,7 @@ static bool legacy_prefix(struct decoder *d, struct insn *out, uint8_t byte)
     case 0xf2:
     case 0xf3:
         d->repeat_prefix = true;
+        d->repeat = byte;
         return true;
     default:
         return false;
@@ -337,5 +339,7 @@ enum decode_result decode(const uint8_t *bytes, size_t n, unsigned int mode, str
     out->length = (uint8_t)d.pos;
     if (out->lock && !opcode->lockable)
         fail(&d, DECODE_INVALID);
+    if (out->op == OP_PAUSE && (d.repeat != 0xf3 || (d.rex & REX_B))) /* NOP, or XCHG with R8 */
+        fail(&d, DECODE_UNKNOWN);
     return d.result;
 }

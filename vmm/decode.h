@@ -37,6 +37,7 @@ enum insn_op {
     OP_BTC,
     OP_INS,
     OP_OUTS,
+    OP_PAUSE,
     OP_HLT,
     OP_CPUID,
     OP_RDTSC,

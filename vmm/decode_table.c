@@ -35,6 +35,7 @@ const struct opcode decode_one_byte[256] = {
     [0x89] = {.form = FORM_RM_R, .op = OP_MOV},
     [0x8a] = {.form = FORM_R_RM, .op = OP_MOV, .size = 1},
     [0x8b] = {.form = FORM_R_RM, .op = OP_MOV},
+    [0x90] = {.form = FORM_PLAIN, .op = OP_PAUSE}, /* with F3h; NOP, which is never met, without */
     [0xa0] = {.form = FORM_ACC_MOFFS, .op = OP_MOV, .size = 1},
     [0xa1] = {.form = FORM_ACC_MOFFS, .op = OP_MOV},
     [0xa2] = {.form = FORM_MOFFS_ACC, .op = OP_MOV, .size = 1},

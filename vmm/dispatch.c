@@ -12,8 +12,9 @@
 #include "vmm/vm.h"
 #include "vmm/walk.h"
 
-#define KVM_EPERM  1u
-#define KVM_ENOSYS 1000u
+#define KVM_EPERM     1u
+#define KVM_ENOSYS    1000u
+#define SPIN_PATIENCE 32u /* PAUSEs: shorter waits are cheaper than a switch */
 
 typedef void (*exit_fn)(struct vcpu *vcpu, const struct exit_record *exit);
 
@@ -91,6 +92,20 @@ static void exit_protection(struct vcpu *vcpu, const struct exit_record *exit)
 static void exit_skip(struct vcpu *vcpu, const struct exit_record *exit)
 {
     vcpu_skip(vcpu, exit->insn_len);
+}
+
+/* Who waits in a loop of PAUSEs for a sibling that has no processor gives that one its own: PAUSE exits only
+ * in VMs of several vCPUs. Where the processor itself does not tell loops from single ones they are counted.
+ */
+static void exit_pause(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    vcpu_skip(vcpu, exit->insn_len);
+    vcpu->spins += exit->u.pause.spin ? SPIN_PATIENCE : 1;
+    if (vcpu->spins < SPIN_PATIENCE)
+        return;
+    vcpu->spins = 0;
+    vcpu->quiet = false;
+    host_yield(vcpu, NULL);
 }
 
 static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
@@ -236,7 +251,7 @@ static const struct exit_desc {
     [EXIT_SMI] = {"smi", exit_unexpected, NO_INSN, false},
     [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch, NO_INSN, false},
     [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT, false},
-    [EXIT_PAUSE] = {"pause", exit_skip, NO_INSN, false},
+    [EXIT_PAUSE] = {"pause", exit_pause, OP_PAUSE, true},
     [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID, true},
     [EXIT_RDTSC] = {"rdtsc", exit_rdtsc, OP_RDTSC, true},
     [EXIT_RDTSCP] = {"rdtscp", exit_rdtsc, OP_RDTSCP, true},

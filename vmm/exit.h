@@ -79,6 +79,9 @@ struct exit_record {
             };
         } mmio;
         struct {
+            uint8_t spin; /* not 0: the processor has found a loop of them; else it was one PAUSE */
+        } pause;
+        struct {
             uint32_t index;
             uint64_t value; /* WRMSR: EDX:EAX */
         } msr;

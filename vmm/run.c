@@ -313,6 +313,7 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 
     vcpu->entered = 0;
     vcpu->ran = 0;
+    vcpu->spins = 0;
     vm_lock(vcpu->vm);
     stop = run_locked(vcpu, until);
     vm_unlock(vcpu->vm);

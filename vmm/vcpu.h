@@ -89,6 +89,7 @@ struct vcpu {
     uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
     uint64_t ran; /* RT from there to the last exit, or the deadline if that was before: what the scheduler
                    * charges, switches left out */
+    unsigned int spins;         /* PAUSEs since it was entered, or gave its processor away for them */
     uint64_t exits[EXIT_KINDS]; /* a counter for each exit kind */
     uint8_t watched;            /* WATCH_* */
     struct trace_rings *trace;  /* of the processor it runs on, or ran on last */

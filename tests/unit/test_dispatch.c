@@ -130,6 +130,29 @@ static void instructions_without_effect(void **state)
     }
 }
 
+/* A wait in a loop gives the processor to a sibling: 32 PAUSEs, or the processor's own word. */
+static void a_spin_gives_way(void **state)
+{
+    struct exit_record one = {.kind = EXIT_PAUSE, .insn_len = 2};
+
+    (void)state;
+    for (unsigned int i = 0; i < 31; i++) {
+        dispatch(&one);
+        assert_int_equal(fake_host.yielded, 0);
+        assert_true(vcpu->quiet);
+    }
+    dispatch(&one);
+    assert_int_equal(fake_host.yielded, 1);
+    assert_null(fake_host.to); /* to whoever waits */
+    assert_false(vcpu->quiet);
+    fake_host.yielded = 0;
+    dispatch(&one);
+    assert_int_equal(fake_host.yielded, 0);
+    one.u.pause.spin = true;
+    dispatch(&one);
+    assert_int_equal(fake_host.yielded, 1);
+}
+
 /* SDM vol. 3, 2.3: RF is cleared, and the STI shadow ends, when an instruction is complete. EIP wraps at 32
  * bits. */
 static void the_end_of_an_instruction(void **state)
@@ -235,6 +258,7 @@ int main(void)
         TEST(crashes_say_what_happened),
         TEST(instructions_that_are_not_there),
         TEST(instructions_without_effect),
+        TEST(a_spin_gives_way),
         TEST(the_end_of_an_instruction),
         TEST(halt),
         TEST(exceptions_go_back),

@@ -72,6 +72,9 @@ static void words_are_required_or_wanted_or_forced(void **state)
                      0x16 | PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMIS | PIN_PREEMPTION_TIMER);
     assert_int_equal(c.proc2, PROC2_EPT | PROC2_UNRESTRICTED | PROC2_WBINVD | PROC2_RDTSCP | PROC2_VPID |
                                   PROC2_INVPCID | PROC2_ENCLS | PROC2_TSC_SCALING);
+    /* For VMs of several vCPUs only. */
+    assert_int_equal(c.pause_proc2, PROC2_PAUSE_LOOP);
+    assert_int_equal(c.pause_proc, 0);
     /* External interrupts stay pending at an exit: no acknowledge-on-exit (bit 15). */
     assert_int_equal(c.exit & (1u << 15), 0);
     assert_int_equal(c.exit & EXIT_CTL_HOST_64, EXIT_CTL_HOST_64);
@@ -169,8 +172,11 @@ static void fallbacks(void **state)
     char why[100] = "";
     m.ept_vpid &= ~(EPT_CAP_2M | EPT_CAP_INVEPT_SINGLE | VPID_CAP_INVVPID_SINGLE);
     allow(&m.pin, PIN_PREEMPTION_TIMER, 0);
-    allow(&m.proc2, PROC2_RDTSCP | PROC2_INVPCID | PROC2_ENCLS | PROC2_TSC_SCALING, 0);
+    allow(&m.proc2,
+          PROC2_RDTSCP | PROC2_INVPCID | PROC2_ENCLS | PROC2_TSC_SCALING | PROC2_PAUSE_LOOP, 0);
     assert_true(vmx_caps_resolve(&m, &c, why, sizeof(why)));
+    assert_int_equal(c.pause_proc2, 0);
+    assert_int_equal(c.pause_proc, PROC_PAUSE);
     assert_false(c.ept_2m);
     assert_int_equal(c.invept_type, 2);
     /* VPIDs that cannot be flushed are worse than none. */

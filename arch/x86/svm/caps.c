@@ -15,15 +15,18 @@
 #define MORE_EBX_RDPRU   (1u << 4)
 #define MORE_EBX_MCOMMIT (1u << 8)
 /* CPUID 8000000AH EDX */
-#define SVM_EDX_NP             (1u << 0)
-#define SVM_EDX_LBR            (1u << 1)
-#define SVM_EDX_NRIP_SAVE      (1u << 3)
-#define SVM_EDX_VMCB_CLEAN     (1u << 5)
-#define SVM_EDX_FLUSH_BY_ASID  (1u << 6)
-#define SVM_EDX_DECODE_ASSISTS (1u << 7)
+#define SVM_EDX_NP              (1u << 0)
+#define SVM_EDX_LBR             (1u << 1)
+#define SVM_EDX_NRIP_SAVE       (1u << 3)
+#define SVM_EDX_VMCB_CLEAN      (1u << 5)
+#define SVM_EDX_FLUSH_BY_ASID   (1u << 6)
+#define SVM_EDX_DECODE_ASSISTS  (1u << 7)
+#define SVM_EDX_PAUSE_FILTER    (1u << 10)
+#define SVM_EDX_PAUSE_THRESHOLD (1u << 12)
 
 /* The counterpart of the VMX backend's controls: the same things exit, and what the virtual processor has not
- * got (SVM itself, MONITOR) raises #UD there. PAUSE, PUSHF, descriptor tables and SMI are the guest's. */
+ * got (SVM itself, MONITOR) raises #UD there. PUSHF, descriptor tables and SMI are the guest's, and PAUSE
+ * where the VM has one vCPU (vcpu.c). */
 #define INTERCEPTS_0C                                                                                        \
     (INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SELECTIVE | INTERCEPT_RDTSC |           \
      INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |                \
@@ -75,6 +78,8 @@ bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, cha
     out->flush_by_asid = (leaves->svm_edx & SVM_EDX_FLUSH_BY_ASID) != 0;
     out->lbr = (leaves->svm_edx & SVM_EDX_LBR) != 0;
     out->rdtscp = (leaves->ext_edx & EXT_EDX_RDTSCP) != 0;
+    out->pause_filter = (leaves->svm_edx & SVM_EDX_PAUSE_FILTER) != 0;
+    out->pause_threshold = out->pause_filter && (leaves->svm_edx & SVM_EDX_PAUSE_THRESHOLD);
     resolve_intercepts(leaves, out);
     return true;
 }

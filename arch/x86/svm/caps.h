@@ -26,6 +26,8 @@ struct svm_caps {
     bool flush_by_asid;
     bool lbr; /* DEBUGCTL is switched */
     bool rdtscp;
+    bool pause_filter;    /* loops of PAUSE exit, not each one */
+    bool pause_threshold; /* ... and only those whose PAUSEs are close together */
 };
 
 /* False: the processor lacks something, or the firmware has locked it, and why names it in one phrase. */

@@ -51,6 +51,14 @@ static void decode_io(struct exit_record *exit, const struct vmcb *vmcb, const s
     exit->u.io.rep = (info & IO_REP) != 0;
 }
 
+static void decode_pause(struct exit_record *exit, const struct vmcb *vmcb, const struct vcpu_regs *regs,
+                         bool assists)
+{
+    (void)regs;
+    (void)assists;
+    exit->u.pause.spin = vmcb->pause_count != 0;
+}
+
 static void decode_msr(struct exit_record *exit, const struct vmcb *vmcb, const struct vcpu_regs *regs,
                        bool assists)
 {
@@ -125,7 +133,7 @@ const struct svm_code svm_codes[SVM_CODES] = {
     [0x074] = {"IRET", X_IRET, EXIT_NMI_WINDOW, NULL},
     [0x075] = NEVER_ASKED("software interrupt"),
     [0x076] = {"INVD", X_INSN | X_PLAIN, EXIT_INVD, NULL},
-    [0x077] = {"PAUSE", X_INSN | X_PLAIN, EXIT_PAUSE, NULL},
+    [0x077] = {"PAUSE", X_INSN | X_PLAIN, EXIT_PAUSE, decode_pause},
     [0x078] = {"HLT", X_INSN | X_PLAIN, EXIT_HLT, NULL},
     [0x079] = NEVER_ASKED("INVLPG"),
     [0x07a] = NO_SUCH_INSN("INVLPGA"),

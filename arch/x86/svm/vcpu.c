@@ -21,6 +21,20 @@
 
 _Static_assert(sizeof(struct svm_vcpu) <= PAGE, "allocated as one page");
 
+/* APM vol. 2, 15.14.4: a loop of so many PAUSEs, not more cycles apart than that. Some 50 us on processors
+ * where PAUSE takes tens of cycles: longer than locks are held, far shorter than a slice. */
+#define PAUSE_COUNT     3000u
+#define PAUSE_THRESHOLD 128u
+
+static void watch_pauses(struct vmcb *c)
+{
+    c->intercepts[0] |= INTERCEPT_PAUSE;
+    if (svm_caps.pause_filter)
+        c->pause_count = PAUSE_COUNT;
+    if (svm_caps.pause_threshold)
+        c->pause_threshold = PAUSE_THRESHOLD;
+}
+
 /* All of CR8 exits: the TPR that counts is the virtual LAPIC's. regs.c adds CR0 and reads of CR4 while they
  * are not what the guest sees. */
 static void write_controls(const struct svm_vcpu *v)
@@ -30,6 +44,8 @@ static void write_controls(const struct svm_vcpu *v)
     c->cr_write = INTERCEPT_CR4 | INTERCEPT_CR8;
     c->exceptions = INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC;
     memcpy(c->intercepts, svm_caps.intercepts, sizeof(c->intercepts));
+    if (v->vcpu->vm->config.cpus > 1)
+        watch_pauses(c);
     c->iopm = svm_iopm();
     c->msrpm = host_phys(v->vm->msrpm);
     c->int_ctl = V_INTR_MASKING;

@@ -19,6 +19,7 @@
 #define INTERCEPT_CPUID         (1u << 18)
 #define INTERCEPT_IRET          (1u << 20)
 #define INTERCEPT_INVD          (1u << 22)
+#define INTERCEPT_PAUSE         (1u << 23)
 #define INTERCEPT_HLT           (1u << 24)
 #define INTERCEPT_INVLPGA       (1u << 26)
 #define INTERCEPT_IOIO          (1u << 27)
@@ -89,7 +90,8 @@ struct __attribute__((packed, aligned(4096))) vmcb {
     uint16_t cr_read, cr_write, dr_read, dr_write;
     uint32_t exceptions;
     uint32_t intercepts[3]; /* 00Ch, 010h, 014h */
-    uint8_t reserved_018[0x28];
+    uint8_t reserved_018[0x24];
+    uint16_t pause_threshold, pause_count; /* 15.14.4 */
     uint64_t iopm, msrpm;
     uint64_t tsc_offset;
     uint32_t asid;
@@ -136,6 +138,7 @@ struct __attribute__((packed, aligned(4096))) vmcb {
     _Static_assert(offsetof(struct vmcb, field) == (offset), "APM vol. 2, appendix B: " #field)
 VMCB_OFFSET(exceptions, 0x008);
 VMCB_OFFSET(intercepts, 0x00c);
+VMCB_OFFSET(pause_count, 0x03e);
 VMCB_OFFSET(iopm, 0x040);
 VMCB_OFFSET(tsc_offset, 0x050);
 VMCB_OFFSET(asid, 0x058);

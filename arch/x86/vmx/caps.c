@@ -162,6 +162,10 @@ bool vmx_caps_resolve(const struct vmx_msrs *msrs, struct vmx_caps *out, char *w
     resolve_vpid(msrs->ept_vpid, out);
     /* Windows are opened when there is something to wait for, RDTSC exits when set_tsc says so. */
     out->proc &= ~(PROC_IRQ_WINDOW | PROC_NMI_WINDOW | PROC_RDTSC) | (uint32_t)msrs->proc;
+    if (msrs->proc2 >> 32 & PROC2_PAUSE_LOOP)
+        out->pause_proc2 = PROC2_PAUSE_LOOP;
+    else
+        out->pause_proc = (uint32_t)(msrs->proc >> 32) & PROC_PAUSE;
     out->revision = (uint32_t)(msrs->basic & VMX_BASIC_REVISION);
     out->timer_rate = (uint8_t)(msrs->misc & VMX_MISC_PREEMPTION_RATE);
     out->cr0_fixed0 = msrs->cr0_fixed0;

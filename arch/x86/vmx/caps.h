@@ -22,6 +22,8 @@ struct vmx_msrs {
 struct vmx_caps {
     uint32_t revision;         /* VMCS revision identifier */
     uint32_t pin, proc, proc2; /* the words that every vCPU starts with */
+    uint32_t pause_proc,
+        pause_proc2; /* added for a VM of several vCPUs: PAUSE-loop exiting, else PAUSE exiting */
     uint32_t exit, entry;
     uint64_t cr0_fixed0, cr0_fixed1;
     uint64_t cr4_fixed0, cr4_fixed1;

@@ -26,6 +26,7 @@
 #define PROC_IO_BITMAPS    (1u << 25)
 #define PROC_MSR_BITMAPS   (1u << 28)
 #define PROC_MONITOR       (1u << 29)
+#define PROC_PAUSE         (1u << 30)
 #define PROC_SECONDARY     (1u << 31)
 
 /* Table 25-7: secondary processor-based controls */
@@ -34,6 +35,7 @@
 #define PROC2_VPID         (1u << 5)
 #define PROC2_WBINVD       (1u << 6)
 #define PROC2_UNRESTRICTED (1u << 7)
+#define PROC2_PAUSE_LOOP   (1u << 10)
 #define PROC2_INVPCID      (1u << 12)
 #define PROC2_ENCLS        (1u << 15)
 #define PROC2_TSC_SCALING  (1u << 25)

@@ -93,6 +93,8 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
     exit->insn_len = r->flags & R_LENGTH ? (uint8_t)vmread(VMCS_EXIT_INSN_LENGTH) : 0;
     if (r->decode)
         r->decode(exit, r->flags & R_GPA ? vmread(VMCS_GUEST_PHYSICAL_ADDRESS) : 0, &v->vcpu->regs);
+    if (r->kind == EXIT_PAUSE)
+        exit->u.pause.spin = vmx_caps.pause_proc2 != 0;
     if (r->kind == EXIT_MMIO) {
         exit->cr3 = vmread(VMCS_GUEST_CR3);
         exit->u.mmio.code_attr = (uint16_t)vmread(VMCS_GUEST_CS_RIGHTS);

@@ -73,11 +73,23 @@ void vmx_vmcs_switch(struct vmx_cpu *cpu, struct vmx_vcpu *v)
     }
 }
 
+/* SDM vol. 3, 25.1.3, in TSC ticks: PAUSEs that are not further apart are a loop, and one that lasts longer
+ * than the window exits. A lock is held for less. */
+#define PLE_GAP    128u
+#define PLE_WINDOW 4096u
+
 static void write_controls(struct vmx_vcpu *v)
 {
+    uint32_t proc2 = vmx_caps.proc2;
+    if (v->vcpu->vm->config.cpus > 1)
+        proc2 |= vmx_caps.pause_proc2;
     vmwrite(VMCS_PIN_CONTROLS, vmx_caps.pin);
     vmwrite(VMCS_PROC_CONTROLS, v->proc);
-    vmwrite(VMCS_PROC2_CONTROLS, vmx_caps.proc2);
+    vmwrite(VMCS_PROC2_CONTROLS, proc2);
+    if (proc2 & PROC2_PAUSE_LOOP) {
+        vmwrite(VMCS_PLE_GAP, PLE_GAP);
+        vmwrite(VMCS_PLE_WINDOW, PLE_WINDOW);
+    }
     vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.exit);
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_caps.entry);
     vmwrite(VMCS_EXCEPTION_BITMAP, INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC);
@@ -118,7 +130,7 @@ bool vmx_vcpu_init(struct vcpu *vcpu)
     v->vmcs_phys = host_phys(v->vmcs);
     if (vmx_caps.proc2 & PROC2_VPID)
         v->vpid = (uint16_t)(vcpu->vm->index * VM_MAX_VCPUS + vcpu->id + 1);
-    v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC;
+    v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC | (vcpu->vm->config.cpus > 1 ? vmx_caps.pause_proc : 0);
     events_reset(&v->events);
     vmx_vmcs_use(v);
     write_controls(v);

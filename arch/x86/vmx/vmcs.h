@@ -69,6 +69,8 @@ enum vmcs_field {
     VMCS_ENTRY_EXCEPTION_ERROR = 0x4018,
     VMCS_ENTRY_INSN_LENGTH = 0x401a,
     VMCS_PROC2_CONTROLS = 0x401e,
+    VMCS_PLE_GAP = 0x4020,
+    VMCS_PLE_WINDOW = 0x4022,
     /* B.3.2: 32-bit read-only data fields */
     VMCS_INSTRUCTION_ERROR = 0x4400,
     VMCS_EXIT_REASON = 0x4402,
