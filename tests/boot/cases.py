@@ -10,7 +10,8 @@ from traces import dump_loads, figure7, four_busy
 
 # What Linux says when clocks disagree (tests/boot/initramfs/init greps its log for these, and marks them).
 LINUX_BAD = [r"init: BAD", r"Marking TSC unstable", r"Unable to calibrate against PIT", r"APIC calibration not consistent",
-             r"hpet: Lost", r"rtc: lost", r"timekeeping watchdog", r"Kernel panic", r"init: .*BAD"]
+             r"hpet: Lost", r"rtc: lost", r"timekeeping watchdog", r"Kernel panic", r"init: .*BAD", r"soft lockup",
+             r"rcu.*detected.*stall", r"hrtimer: interrupt took"]
 LINUX = "{debian}/vmlinuz mem=192M initrd={debian}/initrd.img -- console=ttyS0,115200 quiet"
 # Without the crypto self-tests and the mitigations, which halve the boot's wall time in Bochs and have no clocks in them.
 FAST = "cryptomgr.notests mitigations=off"
@@ -206,6 +207,47 @@ GUESTS = [
 ]
 
 
+# ---- several virtual processors in a VM, on one of the machine
+
+WARP, IPI = "{guests}/warp.elf mem=16M", "{guests}/ipi.elf mem=16M"
+
+
+def warp_seen(name, cpus):
+    return [rf"^{name}\| PASS: {cpus} processors have started", rf"^{name}\| warp: passes=\d+ .* backward=0 contradictions=0",
+            rf"^{name}\| SUMMARY: {3 + cpus} checks, 0 failed", rf"^escapement: vm {name} ended exit 0"]
+
+
+def linux_several(name, cpus, settings="", words=""):
+    """Busy on all of its processors."""
+    return Case(name, [*vms(f"alpha {LINUX.replace(' -- ', f' cpus={cpus} {settings} -- ')} {FAST} {words}")],
+                anywhere=[*linux_seen("alpha"), rf"^alpha\| init: cpus online 0-{cpus - 1}$", all_ended(1, 0)],
+                forbid=LINUX_BAD, timeout=400, needs=DEBIAN, slow=True, only="qemu", why="minutes there, for the same")
+
+
+SEVERAL = [
+    Case("smp-warp", vms(f"h {WARP} cpus=2 -- passes=2000 wait=halt", f"s {WARP} cpus=4 -- passes=2000 wait=spin"),
+         anywhere=[*warp_seen("h", 2), *warp_seen("s", 4), all_ended(2, 0)], timeout=240),
+    # Ten thousand and more, beside another VM's clocks, and with every RDTSC an exit.
+    Case("smp-warp-long", vms(f"w {WARP} cpus=3 -- passes=10000 wait=halt", f"t {WARP} cpus=2 time=strict -- passes=2000",
+                              f"good {CLOCK} -- seconds=1 busy=off"),
+         anywhere=[*warp_seen("w", 3), *warp_seen("t", 2), r"^good\| clock: PASS", all_ended(3, 0)], timeout=300, only="qemu",
+         why="smp-warp is the same for fewer passes"),
+    Case("smp-ipi", vms(f"i {IPI} cpus=3", f"f {IPI} cpus=4 x2apic=off", f"good {CLOCK} -- seconds=1 busy=off"),
+         anywhere=[r"^i\| PASS: x2APIC: fixed, to all \(7\)", r"^i\| SUMMARY: 47 checks, 0 failed",
+                   r"^f\| SUMMARY: 27 checks, 0 failed", r"^good\| clock: PASS", all_ended(3, 0)], timeout=240),
+    Case("smp-ends", vms(f"r {IPI} cpus=3 -- last=init storm=10", f"t {IPI} cpus=4 -- last=triple storm=10",
+                         f"good {CLOCK} -- seconds=1 busy=off"),
+         anywhere=[r"^escapement: vm r: reset by the guest", r"^r\| ipi: after the reset$", r"^escapement: vm r ended exit 0",
+                   r"^t\| ipi: the last one faults", r"^escapement: vm t: vcpu 3:", r"^escapement: vm t ended crash triple fault",
+                   r"^good\| clock: PASS", all_ended(2, 1)], forbid=[r"FAIL"], status=1, timeout=240),
+    linux_several("linux-two", 2, words="load"),
+    linux_several("linux-four", 4, words="load"),
+    Case("linux-two-xapic", [*vms("alpha " + LINUX.replace(" -- ", " cpus=2 x2apic=off -- ") + f" {FAST}", f"s {SHARE} -- seconds=3")],
+         anywhere=[*linux_seen("alpha"), r"^alpha\| init: cpus online 0-1$", all_ended(2, 0)], forbid=LINUX_BAD, timeout=400,
+         needs=DEBIAN, slow=True),
+]
+
+
 # ---- hostile guests: each beside an honest clock guest, which must not notice
 
 def beside_clock(mode, ended, ok, settings="", timeout=120):
@@ -341,6 +383,9 @@ BAD_INPUT = [
     bad_images("damaged-elf", "empty.elf", "short.elf", "cut.elf", "no-header.elf", "bad-checksum.elf", "segments-nowhere.elf",
                "segment-past-end.elf", "segment-wraps.elf", "text.elf"),
     bad_images("damaged-bzimage", "cut.bzImage", "half.bzImage", "old-protocol.bzImage", "no-setup.bzImage", needs=DEBIAN),
+    refused("no-processor", vms(f"bad {HELLO} cpus=0"), "module 1: cpus= takes a number from 1 to 8"),
+    refused("nine-processors", vms(f"bad {HELLO} cpus=9"), "module 1: cpus= takes a number from 1 to 8"),
+    refused("x-processors", vms(f"bad {HELLO} cpus=x"), "module 1: cpus= takes a number from 1 to 8"),
     refused("image-too-large", vms("bad {guests}/clock.elf mem=4M"), "mem="),
     refused("linux-too-large", vms("bad {debian}/vmlinuz mem=8M -- quiet"), "mem=", needs=DEBIAN),
     refused("initrd-too-large", vms("bad {debian}/vmlinuz mem=80M initrd={inputs}/big.img -- quiet"), "initrd", needs=DEBIAN),
@@ -395,4 +440,4 @@ LOADERS = [
     bad_loader("stranger", 0, r"^escapement: the loader is no multiboot loader .*boot with GRUB 2", status=124),
 ]
 
-CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *HOSTILES, *FAULTS, *SOAK, *BAD_INPUT, *LOADERS]
+CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *SEVERAL, *HOSTILES, *FAULTS, *SOAK, *BAD_INPUT, *LOADERS]
