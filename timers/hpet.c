@@ -65,6 +65,11 @@ static int wire_of(const struct hpet_timer *t)
     return (HPET_ROUTES >> route & 1u) != 0 ? (int)route : NO_WIRE;
 }
 
+int hpet_wire(const struct hpet *h, unsigned int n)
+{
+    return wire_of(&h->timer[n]);
+}
+
 bool hpet_drives(const struct hpet *h, unsigned int wire)
 {
     for (unsigned int i = 0; i < HPET_TIMERS; i++)

@@ -64,6 +64,9 @@ void hpet_reset(struct hpet *h);
  * not interrupt then. Changes by hpet_write() and hpet_reset() only. */
 bool hpet_legacy(const struct hpet *h);
 
+/* The wire of timer n as it is programmed now, -1: none. */
+int hpet_wire(const struct hpet *h, unsigned int n);
+
 /* True while a level-triggered timer holds that wire high. */
 bool hpet_drives(const struct hpet *h, unsigned int wire);
 

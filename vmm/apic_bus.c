@@ -86,14 +86,27 @@ enum apic_result apic_bus_send(struct vm *vm, const struct vcpu *sender, const s
     return strongest;
 }
 
-bool apic_bus_reachable(const struct vm *vm, const struct apic_message *message)
+/* The first that a message would reach, -1: none. */
+static int first_reached(const struct vm *vm, const struct apic_message *message)
 {
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         const struct vcpu *v = vm->vcpus[i];
         if (is_target(v, NULL, message) && (message->mode == APIC_NMI || lapic_enabled(&v->lapic)))
-            return true;
+            return (int)i;
     }
-    return false;
+    return -1;
+}
+
+bool apic_bus_reachable(const struct vm *vm, const struct apic_message *message)
+{
+    return first_reached(vm, message) >= 0;
+}
+
+unsigned int apic_bus_target(const struct vm *vm, const struct apic_message *message)
+{
+    int first = first_reached(vm, message);
+
+    return first < 0 ? 0 : (unsigned int)first;
 }
 
 bool apic_bus_waiting(const struct vm *vm, const struct apic_message *message)

@@ -15,6 +15,9 @@ struct vm;
  * NMI sets vcpu->nmi_pending; INIT and SIPI: vmm/startup.h. */
 enum apic_result apic_bus_send(struct vm *vm, const struct vcpu *sender, const struct apic_message *message);
 
+/* The vCPU that an IOAPIC's message would reach, the first of several; 0 if it reaches nobody. */
+unsigned int apic_bus_target(const struct vm *vm, const struct apic_message *message);
+
 /* Would a message reach a processor now (an enabled APIC among its targets)? */
 bool apic_bus_reachable(const struct vm *vm, const struct apic_message *message);
 /* Does it wait in a target's IRR (or as a pending NMI) now? */

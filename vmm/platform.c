@@ -6,6 +6,7 @@
 #include "vmm/platform_hpet.h"
 #include "vmm/platform_irq.h"
 #include "vmm/platform_ports.h"
+#include "vmm/platform_target.h"
 #include "vmm/string.h"
 #include "vmm/vcpu.h"
 #include "vmm/vm.h"
@@ -143,6 +144,8 @@ void platform_poll(struct vm *vm)
     if (p->wires_changed) {
         p->wires_changed = false;
         pit_listen(&p->pit);
+        if (vm->nvcpus > 1)
+            platform_target_timers(vm);
     }
     pvclock_poll(vm);
 }

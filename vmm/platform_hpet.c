@@ -124,6 +124,8 @@ static void page_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned 
     (void)vcpu;
     hpet_write(&vm->platform.hpet, offset, size, value);
     follow(vm);
+    if (vm->nvcpus > 1) /* it may have been a route */
+        vm->platform.wires_changed = true;
 }
 
 void platform_hpet_init(struct vm *vm)

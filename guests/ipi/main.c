@@ -144,7 +144,7 @@ static void every_mode(void)
     expect("a reserved mode does nothing", broadcast, 0x300, 0);
     expect("ExtINT does nothing", broadcast, 0x700, 0);
     expect("SIPI to those that run does nothing", 0, ICR_SIPI | ICR_OTHERS, 0);
-    expect("the de-assert of INIT does nothing", 0, ICR_INIT | 0x8000 | ICR_OTHERS, 0);
+    expect("the other level of INIT does nothing", 0, ICR_INIT | 0x8000 | ICR_OTHERS, 0);
     expect("and they still take calls", 0, ICR_FIXED | ICR_OTHERS, all & ~1u);
     send(2, ICR_NMI);
     report(taken(nmis, 4) == 4, "NMI, by id");

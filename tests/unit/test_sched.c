@@ -192,6 +192,42 @@ static void a_light_sleeper_is_never_held_up(void **state)
     assert_in_range(e[0].used, 99000, 100000);
 }
 
+/* The running one gives its place and the rest of its slice to one that waits, and takes that one's place. */
+static void two_of_one_account_swap(void **state)
+{
+    struct sched s;
+    struct sched_entity e[4];
+
+    (void)state;
+    sched_init(&s, SLICE, false);
+    for (unsigned int i = 0; i < 4; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    sched_ran(&s, 3000, false);
+    sched_swap(&s, &e[0], &e[2]);
+    assert_ptr_equal(sched_pick(&s), &e[2]);
+    assert_int_equal(e[2].budget, SLICE - 3000);
+    sched_ran(&s, SLICE - 3000, false);
+    assert_ptr_equal(sched_pick(&s), &e[1]); /* others keep their turns */
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    assert_int_equal(e[0].budget, SLICE);
+    sched_ran(&s, 1, false);
+    sched_swap(&s, &e[0], &e[3]); /* neighbours */
+    assert_ptr_equal(sched_pick(&s), &e[3]);
+    sched_ran(&s, SLICE - 1, false);
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    sched_ran(&s, SLICE, false); /* used up: there is nothing to give */
+    sched_swap(&s, &e[0], &e[3]);
+    assert_ptr_equal(sched_pick(&s), &e[2]);
+    sched_ran(&s, 10, true);
+    sched_swap(&s, &e[2], &e[1]); /* one that sleeps gives nothing */
+    sched_swap(&s, &e[1], &e[2]);
+    assert_ptr_equal(sched_pick(&s), &e[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -202,6 +238,7 @@ int main(void)
         cmocka_unit_test(a_third_each_within_one_percent),
         cmocka_unit_test(who_wakes_pays_for_the_switches),
         cmocka_unit_test(a_light_sleeper_is_never_held_up),
+        cmocka_unit_test(two_of_one_account_swap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

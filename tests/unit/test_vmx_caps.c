@@ -172,8 +172,7 @@ static void fallbacks(void **state)
     char why[100] = "";
     m.ept_vpid &= ~(EPT_CAP_2M | EPT_CAP_INVEPT_SINGLE | VPID_CAP_INVVPID_SINGLE);
     allow(&m.pin, PIN_PREEMPTION_TIMER, 0);
-    allow(&m.proc2,
-          PROC2_RDTSCP | PROC2_INVPCID | PROC2_ENCLS | PROC2_TSC_SCALING | PROC2_PAUSE_LOOP, 0);
+    allow(&m.proc2, PROC2_RDTSCP | PROC2_INVPCID | PROC2_ENCLS | PROC2_TSC_SCALING | PROC2_PAUSE_LOOP, 0);
     assert_true(vmx_caps_resolve(&m, &c, why, sizeof(why)));
     assert_int_equal(c.pause_proc2, 0);
     assert_int_equal(c.pause_proc, PROC_PAUSE);
