@@ -57,13 +57,14 @@ static rt_t opens_unless_changed(const struct vtime *t, unsigned int cpu, uint64
 }
 
 /* Events of one instant with different M: the longest counts. `executed` and `moved` are what the two clocks
- * show; all of them, and M, are below 2^63, but for a round without end. The usual case, in which no other
- * gate is closed, leaves nothing to be worked out. */
+ * show; all of them, and M, are below 2^63, but for a round without end. The usual case, one vCPU and no gate
+ * closed, leaves nothing to be worked out. */
 static inline void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress, uint64_t executed,
                               uint64_t moved)
 {
     struct vt_cpu *c = &t->cpu[cpu];
-    bool alone = t->gates == 0 && t->moving && (c->state == VT_CPU_RUNNING || c->state == VT_CPU_HALTED);
+    bool alone = !t->several && t->gates == 0 && t->moving &&
+                 (c->state == VT_CPU_RUNNING || c->state == VT_CPU_HALTED);
 
     if (progress == 0) {
         return; /* no gate at all: not even one at the real moment of the delivery */
@@ -116,7 +117,7 @@ __attribute__((cold)) void progress_leap(struct vtime *t)
 
 void progress_instant(struct vtime *t)
 {
-    if (!t->gate_known) {
+    if (!t->gate_known || t->several) { /* of several, another one's gate may be ahead now */
         progress_changed(t);
     }
 }

@@ -240,7 +240,7 @@ static void the_hosts_own_turn_is_no_progress(void **state)
 {
     (void)state;
     run_with_pit(5 * MS, RUN_PREEMPTED);
-    vcpu_put(vcpu);
+    vcpu_put(vcpu, NULL);
     fake_host.now += 400 * MS;
     vtime_latch(&vm->time, fake_host.now);
     struct vtime_policy p = vm->time.policy;
