@@ -36,7 +36,7 @@ static void nested_paging_is_enough(void **state)
     assert_true(resolve(&plain));
     assert_int_equal(caps.asids, 16);
     assert_int_equal(caps.clean, 0);
-    assert_false(caps.next_rip || caps.decode_assists || caps.flush_by_asid || caps.lbr);
+    assert_false(caps.next_rip || caps.decode_assists || caps.flush_by_asid || caps.lbr || caps.tsc_ratio);
     assert_true(caps.rdtscp);
 }
 
@@ -44,11 +44,11 @@ static void what_there_is_is_used(void **state)
 {
     struct svm_leaves l = plain;
     (void)state;
-    l.svm_edx = NP | 1u << 1 | NRIP | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 10;
+    l.svm_edx = NP | 1u << 1 | NRIP | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 10;
     l.ext_edx = 0;
     assert_true(resolve(&l));
     assert_true(caps.pause_filter && !caps.pause_threshold);
-    assert_true(caps.next_rip && caps.decode_assists && caps.flush_by_asid && caps.lbr);
+    assert_true(caps.next_rip && caps.decode_assists && caps.flush_by_asid && caps.lbr && caps.tsc_ratio);
     assert_int_equal(caps.clean, CLEAN_ALL);
     assert_false(caps.rdtscp);
 }

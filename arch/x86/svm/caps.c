@@ -18,6 +18,7 @@
 #define SVM_EDX_NP              (1u << 0)
 #define SVM_EDX_LBR             (1u << 1)
 #define SVM_EDX_NRIP_SAVE       (1u << 3)
+#define SVM_EDX_TSC_RATIO       (1u << 4)
 #define SVM_EDX_VMCB_CLEAN      (1u << 5)
 #define SVM_EDX_FLUSH_BY_ASID   (1u << 6)
 #define SVM_EDX_DECODE_ASSISTS  (1u << 7)
@@ -77,6 +78,7 @@ bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, cha
     out->decode_assists = (leaves->svm_edx & SVM_EDX_DECODE_ASSISTS) != 0;
     out->flush_by_asid = (leaves->svm_edx & SVM_EDX_FLUSH_BY_ASID) != 0;
     out->lbr = (leaves->svm_edx & SVM_EDX_LBR) != 0;
+    out->tsc_ratio = (leaves->svm_edx & SVM_EDX_TSC_RATIO) != 0;
     out->rdtscp = (leaves->ext_edx & EXT_EDX_RDTSCP) != 0;
     out->pause_filter = (leaves->svm_edx & SVM_EDX_PAUSE_FILTER) != 0;
     out->pause_threshold = out->pause_filter && (leaves->svm_edx & SVM_EDX_PAUSE_THRESHOLD);

@@ -28,6 +28,7 @@ struct svm_caps {
     bool rdtscp;
     bool pause_filter;    /* loops of PAUSE exit, not each one */
     bool pause_threshold; /* ... and only those whose PAUSEs are close together */
+    bool tsc_ratio;       /* the TSC that a guest reads can be scaled */
 };
 
 /* False: the processor lacks something, or the firmware has locked it, and why names it in one phrase. */

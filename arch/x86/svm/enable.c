@@ -59,9 +59,18 @@ static bool start(struct svm_cpu *cpu, char *why, size_t size)
     }
     cpu->host_state_phys = host_phys(cpu->host_state);
     const uint64_t vm_cr = rdmsr(MSR_VM_CR);
-    if (vm_cr & VM_CR_SVMDIS) /* not locked: it is ours to clear */
+    if (vm_cr & VM_CR_SVMDIS) /* not locked: it is ours to clear, and then SVME can be set (15.4) */
         wrmsr(MSR_VM_CR, vm_cr & ~VM_CR_SVMDIS);
+    if (rdmsr(MSR_VM_CR) & VM_CR_SVMDIS) {
+        host_snprintf(why, size,
+                      "SVM stays switched off (VM_CR.SVMDIS cannot be cleared: enable it in the set-up)");
+        return false;
+    }
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
+    if (svm_caps.tsc_ratio) {
+        cpu->tsc_ratio = SVM_TSC_RATIO_ONE;
+        wrmsr(MSR_TSC_RATIO, cpu->tsc_ratio);
+    }
     wrmsr(MSR_VM_HSAVE_PA, host_phys(cpu->host_save));
     /* What VMLOAD brings back after each exit; nothing of it changes any more on this processor. */
     __asm__ volatile("vmsave %0" : : "a"(cpu->host_state_phys) : "memory");
@@ -89,7 +98,8 @@ bool svm_cpu_enable(char *why, size_t size)
 
 void svm_describe(char *text, size_t size)
 {
-    host_snprintf(text, size, "AMD SVM, nested paging, %u ASIDs%s%s%s%s", svm_caps.asids,
+    host_snprintf(text, size, "AMD SVM, nested paging, %u ASIDs%s%s%s%s%s", svm_caps.asids,
                   svm_caps.next_rip ? ", next RIP" : "", svm_caps.decode_assists ? ", decode assists" : "",
-                  svm_caps.flush_by_asid ? ", flush by ASID" : "", svm_caps.clean ? ", clean bits" : "");
+                  svm_caps.flush_by_asid ? ", flush by ASID" : "", svm_caps.clean ? ", clean bits" : "",
+                  svm_caps.tsc_ratio ? ", TSC ratio" : "");
 }

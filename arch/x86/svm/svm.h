@@ -20,6 +20,7 @@ struct svm_cpu {
     struct vmcb *host_state; /* the host's FS, GS, TR, LDTR and syscall MSRs, for VMLOAD at each exit */
     uint64_t host_state_phys;
     struct asid_pool asids;
+    uint64_t tsc_ratio; /* what TSC_RATIO holds, where there is one: it counts in guests only */
 };
 
 /* One VM: vm->arch. */
@@ -41,6 +42,11 @@ enum nmi_state {
     NMI_BLOCKED, /* an NMI has been delivered; IRET is intercepted */
     NMI_IRET,    /* the IRET at iret_rip is about to be executed */
 };
+
+/* 15.30.5: TSC_RATIO is a fraction of 32 bits, and eight bits of whole. */
+#define SVM_TSC_RATIO_BITS  32
+#define SVM_TSC_RATIO_BELOW 256u
+#define SVM_TSC_RATIO_ONE   (UINT64_C(1) << SVM_TSC_RATIO_BITS)
 
 /* Things to do before the next entry (struct svm_vcpu, work). */
 #define WORK_EVENT (1u << 0) /* events: one at least */
@@ -67,6 +73,7 @@ struct svm_vcpu {
     uint64_t cr0, cr4; /* as the guest sees them, in the bits that the VMCB's differ in */
     uint64_t dr[4];    /* valid while not loaded */
     uint64_t tsc_aux;
+    uint64_t tsc_ratio;
     struct guest_fpu fpu;
 };
 

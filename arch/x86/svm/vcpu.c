@@ -60,6 +60,7 @@ bool svm_vcpu_init(struct vcpu *vcpu)
     if (!v)
         return false;
     v->vcpu = vcpu;
+    v->tsc_ratio = SVM_TSC_RATIO_ONE;
     v->vm = vcpu->vm->arch;
     v->vmcb = host_alloc_pages(1, PAGE);
     if (!v->vmcb || !fpu_create(&v->fpu))
@@ -112,6 +113,15 @@ void svm_vcpu_reset(struct vcpu *vcpu)
         svm_vcpu_load(vcpu);
 }
 
+/* The register is the processor's, not the VMCB's: written only where the guest before had another ratio. */
+static void load_tsc_ratio(const struct svm_vcpu *v)
+{
+    if (!svm_caps.tsc_ratio || v->cpu->tsc_ratio == v->tsc_ratio)
+        return;
+    v->cpu->tsc_ratio = v->tsc_ratio;
+    wrmsr(MSR_TSC_RATIO, v->tsc_ratio);
+}
+
 /* Clean bits and ASID mean something on the processor where they were used alone. */
 void svm_vcpu_load(struct vcpu *vcpu)
 {
@@ -127,6 +137,7 @@ void svm_vcpu_load(struct vcpu *vcpu)
         v->work |= WORK_FLUSH;
     if (svm_caps.rdtscp)
         wrmsr(MSR_TSC_AUX, v->tsc_aux);
+    load_tsc_ratio(v);
     guest_breakpoints_load(v->dr);
     fpu_load(&v->fpu);
 }
@@ -152,10 +163,18 @@ void svm_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
     }
     c->tsc_offset = tsc.offset;
     svm_changed(v, CLEAN_INTERCEPTS);
+    if (exiting)
+        return;
+    v->tsc_ratio = tsc.ratio;
+    if (v->fpu.loaded)
+        load_tsc_ratio(v);
 }
 
-/* TSC_RATIO (APM vol. 2, 15.30.5) is not used: no machine that this was tried on has it. */
+/* No machine that this was tried on has TSC_RATIO: the arithmetic is unit-tested (test_scaled), and so is who
+ * is said to have it. */
 struct vt_scaling svm_tsc_scaling(void)
 {
-    return (struct vt_scaling){0};
+    if (!svm_caps.tsc_ratio)
+        return (struct vt_scaling){0};
+    return (struct vt_scaling){SVM_TSC_RATIO_BITS, SVM_TSC_RATIO_BELOW};
 }
