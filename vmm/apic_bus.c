@@ -189,8 +189,10 @@ static __attribute__((noinline)) void write_register(struct lapic *l, struct vcp
 
 void apic_bus_write(void *self, struct vcpu *vcpu, uint64_t offset, unsigned int size, uint64_t value)
 {
-    if (offset == LAPIC_EOI && size >= 4)
+    if (size < 4)
+        return;
+    if (offset == LAPIC_EOI)
         end_of_interrupt(self, vcpu);
-    else if ((offset & 0xf) == 0 && size >= 4)
+    else if ((offset & 0xf) == 0)
         write_register(self, vcpu, (uint32_t)offset, (uint32_t)value);
 }
