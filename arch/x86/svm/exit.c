@@ -63,7 +63,6 @@ static inline void fill(const struct vmcb *vmcb, const struct svm_code *c, struc
 {
     exit->kind = (enum exit_kind)c->kind;
     exit->raw_reason = (uint32_t)vmcb->exit_code;
-    exit->raw_name = c->name;
     exit->raw_qualification = vmcb->exit_info1;
     exit->insn_len = insn_length(c, vmcb);
     exit->cr3 = vmcb->cr3;
@@ -75,6 +74,7 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
     const struct vmcb *vmcb = v->vmcb;
     const struct svm_code *c = svm_code((uint32_t)vmcb->exit_code);
     fill(vmcb, c, exit);
+    exit->raw_name = c->name;
     if (c->decode)
         c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);
     if ((v->virq != VIRQ_FREE || (vmcb->exit_int_info & EVENT_VALID)) && settle_events(v) &&
@@ -116,6 +116,7 @@ void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
     if (c->flags & X_HOST_WINDOW)
         interrupt_window();
     fill(vmcb, c, exit);
+    exit->raw_name = NULL; /* its kind says it all */
     if (c->decode)
         c->decode(exit, vmcb, &v->vcpu->regs, svm_caps.decode_assists);
 }
