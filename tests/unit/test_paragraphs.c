@@ -81,6 +81,28 @@ static void p0065_naive_accounts_balance_through_a_pause(void **state)
 }
 
 /* A busy timer's backlog is delivered in turns, and its deadline is in the past meanwhile. */
+/* A tick whose moment is just that at which the one before it comes was pending, too; and one call delivers
+ * what is due of all timers. */
+static void p0065_pending_to_the_unit(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.naive = true;
+    start(&p);
+    every(&r, 0, 72, 32);
+    once(&r, 1, 73);
+    resume_at(&r, 0);
+    stop_at(&r, 48);
+    resume_at(&r, 104);
+    vtime_advance(&r.time, 105);
+    assert_int_equal(r.events, 2);
+    expect_event(&r, 0, 104, 72, 0, VT_NORMAL);
+    expect_event(&r, 1, 104, 73, 1, VT_NORMAL);
+    run_to(&r, 110);
+    expect_event(&r, 2, 106, 104, 0, VT_NORMAL);
+}
+
 static void p0065_many_pending_events(void **state)
 {
     struct vtime_policy p = vtime_policy_figure7();
@@ -501,6 +523,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(p0065_without_coordination),
         T(p0065_naive_accounts_balance_through_a_pause),
+        T(p0065_pending_to_the_unit),
         T(p0065_many_pending_events),
         T(p0083_polling),
         T(p0083_polling_is_latency),
