@@ -17,7 +17,9 @@ line,path{fill:none;stroke:#222;stroke-width:1}.grid{stroke:#e4e6ea}.axis{stroke
 .thin{stroke-width:1}.merged{stroke-dasharray:2 2}.slice{fill:#cfe0f3;stroke:#5b84b1}.away{fill:#f4f5f7;stroke:none}
 .ideal{stroke:#aab;stroke-dasharray:4 4}.at{stroke:#1f5fa8;stroke-width:1.6}.read{fill:#fff;stroke:#1f5fa8}
 .dot{stroke:none;fill:#222}.dot-catchup{stroke:none;fill:#c4561b}.dot-leap{stroke:none;fill:#a3123c}"""
-LAG_COLOURS = ("#1f5fa8", "#c4561b", "#2f7d4f", "#7a4a9c", "#a3123c", "#8a6d1d", "#3a8c96", "#555")
+# One VM's curve: none of the modes' colours, and to be told apart in print without colour, too.
+LAG_COLOURS = ("#1f5fa8", "#2f7d4f", "#7a4a9c", "#8a6d1d", "#3a8c96", "#555")
+LAG_DASHES = ("", "8 3", "2 2.5", "8 3 2 3")
 
 
 class Drawing:
@@ -38,10 +40,10 @@ class Drawing:
     def rect(self, x, y, width, height, kind):
         self.parts.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" class="{kind}"/>')
 
-    def path(self, points, kind, colour=None):
+    def path(self, points, kind, style=""):
         if len(points) > 1:
             d = "M" + "L".join(f"{x:.2f} {y:.2f}" for x, y in points)
-            style = f' style="stroke:{colour}"' if colour else ""
+            style = f' style="{style}"' if style else ""
             self.parts.append(f'<path class="{kind}"{style} d="{d}"/>')
 
     def dot(self, x, y, radius, kind, title=""):
@@ -291,10 +293,12 @@ class Diagram:
             self.d.text(LEFT - 6, y(lag) + 3.5, "ytick", label)
         self.d.line(LEFT, y(0), LEFT + WIDTH, y(0), "axis")
         for number, (vm, points) in enumerate(zip(vms, curves)):
-            colour = LAG_COLOURS[number % len(LAG_COLOURS)]
-            self.d.path(thin_out([(self.x(rt), y(lag)) for rt, lag in points], 0.5), "at", colour)
-            self.d.parts.append(f'<text x="10" y="{top + 48 + 15 * number:.1f}" style="fill:{colour}">— '
-                                f'{escape(vm.name)}</text>')
+            colour, dashes = LAG_COLOURS[number % len(LAG_COLOURS)], LAG_DASHES[number % len(LAG_DASHES)]
+            style = f"stroke:{colour}" + (f";stroke-dasharray:{dashes}" if dashes else "")
+            self.d.path(thin_out([(self.x(rt), y(lag)) for rt, lag in points], 0.5), "at", style)
+            line = top + 48 + 15 * number
+            self.d.path([(10, line - 4), (34, line - 4)], "at", style)
+            self.d.parts.append(f'<text x="40" y="{line:.1f}" style="fill:{colour}">{escape(vm.name)}</text>')
         for rt, label in self.axis.ticks(22):
             self.d.text(self.x(rt), top + PLOT_H + 14, "tick", label)
         self.d.text(LEFT + WIDTH / 2, top + PLOT_H + 28, "mid", f"real time{self.axis.in_unit()}")
