@@ -156,6 +156,24 @@ CONSOLE = [
          "minutes there; console-views has a person on both"),
 ]
 
+
+
+def fits_a_screen(text):
+    """The power-on lines of as many VMs as there can be."""
+    lines = text.split("\n")
+    last = next(n for n, line in enumerate(lines, 1) if line.startswith("escapement: memory: "))
+    ours = all(line.startswith("escapement: ") for line in lines[:last])
+    return None if last <= 20 and ours else f"{last} lines, and all the hypervisor's: {ours}"
+
+
+CONSOLE += [
+    Case("power-on", vms(*(f"v{n} {{guests}}/flat.bin mem=2M" for n in range(1, 33))),
+         expect=[r"^escapement: Escapement, a hypervisor", r"^escapement: machine (qemu|bochs), loader .* MiB free",
+                 r"^escapement: processor ", r"^escapement: time source TSC, \d+ Hz", r"^escapement: backend (svm|vmx): ",
+                 r"^escapement: settings: slice=10ms", r"^escapement: vm v1: 2 MiB, 1 processor, image .*catchup=adaptive",
+                 r"^escapement: \.\.\. and more VMs", r"^escapement: memory: ", all_ended(32, 0)], check=fits_a_screen),
+]
+
 # ---- the trace
 
 BUSY = "{guests}/busy.elf mem=16M"
