@@ -85,7 +85,7 @@ static void receive(void)
 {
     uint64_t now = host_now();
     uint64_t patience = PATIENCE * host_hz();
-    bool any = has_pending;
+    bool any = false; /* not for a byte that still waits: it would have the guest taken out again at once */
 
     for (int c; has_pending || (c = serial_get()) >= 0; any = true) {
         pending = has_pending ? pending : (uint8_t)c;
