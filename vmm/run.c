@@ -40,12 +40,13 @@ static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum ru
 {
     struct vm *vm = vcpu->vm;
 
-    startup_act(vcpu);
+    if (vcpu->lapic.news || vcpu->lapic.init_pending || vcpu->lapic.sipi_pending)
+        startup_act(vcpu);
     if (vm->state != VM_RUNNING)
         *stop = RUN_ENDED;
     else if (vm->reset_requested)
         *stop = RUN_RESET;
-    else if (!startup_wake(vcpu))
+    else if (vcpu->state != VCPU_RUNNABLE && !startup_wake(vcpu))
         *stop = RUN_HALTED;
     else if (now >= until)
         *stop = RUN_PREEMPTED;

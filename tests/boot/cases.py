@@ -268,7 +268,7 @@ SEVERAL = [
     linux_several("linux-four", 4, "--append", "slice=2ms"),
     Case("linux-two-xapic", [*vms("alpha " + LINUX.replace(" -- ", " cpus=2 x2apic=off -- ") + f" {FAST}", f"s {SHARE} -- seconds=3")],
          anywhere=[*linux_seen("alpha"), r"^alpha\| init: cpus online 0-1$", all_ended(2, 0)], forbid=LINUX_BAD, timeout=400,
-         needs=DEBIAN, slow=True),
+         needs=DEBIAN, slow=True, only="qemu", why="minutes there, for the same"),
 ]
 
 
