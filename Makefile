@@ -51,7 +51,7 @@ SAN     := -fsanitize=address,undefined -fno-sanitize-recover=all
 
 all:
 
-.PHONY: mutants prove bench-time all kernel guests timesim run test check unit golden boot-test lint format clean setup help debug debian
+.PHONY: mutants prove bench-time all kernel guests timesim run test check unit golden boot-test lint analyze format clean setup help debug debian
 all: kernel guests timesim
 
 # ---- the kernel ------------------------------------------------------------------------------------------------
@@ -165,6 +165,11 @@ $(BUILD)/bench_time: $(BUILD)/native/tests/bench/bench_time.o $(TIMERS_C:%.c=$(B
 -include tests/bench/bench.mk
 -include tests/fuzz/fuzz.mk
 -include tests/coherence/coherence.mk
+-include tests/coverage.mk
+
+# Static analysers that take minutes; cppcheck's quick part is in lint.
+analyze:
+	$(PYTHON) tools/analyze
 
 format:
 	clang-format -i $$(git ls-files -co --exclude-standard '*.c' '*.h')
@@ -197,6 +202,9 @@ help:
 	@echo 'make coherence    how well clocks agree among busy VMs, also uncoordinated and on plain QEMU: build/coherence/'
 	@echo 'make mutants      flips each operator of the time core in turn; the tests must notice'
 	@echo 'make prove        Frama-C on the time core: docs/proof.md'
+	@echo 'make fuzz         every fuzz target for FUZZ_TIME=600 seconds; FUZZ="decode load" only these'
+	@echo 'make coverage     branches of timers/ and vmm/ that the unit tests take, and those they do not'
+	@echo 'make analyze      clang-tidy, cppcheck, gcc -fanalyzer'
 	@echo 'make format       clang-format on all of our files'
 	@echo 'CROSS_COMPILE=x86_64-linux-gnu-, CC=clang, DEBUG=1, V=1, BUILD=dir'
 

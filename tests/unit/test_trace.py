@@ -240,6 +240,10 @@ class Model(unittest.TestCase):
         run = timeline.from_trace(R.make_trace(HZ, a_run()[7:], {}))
         self.assertEqual(run.vm("alpha").slices[0], (3000, 3000))
 
+    def test_a_vm_of_which_nothing_is_left_but_its_stop(self):
+        run = timeline.from_trace(R.make_trace(HZ, [record(5, R.IDLE), record(9, R.STOP, vm=1)], {}))
+        self.assertEqual([vm.slices for vm in run.vms], [[(5, 9)]])
+
     def test_kinds_of_the_future_are_left_out(self):
         run = timeline.from_trace(R.make_trace(HZ, [*a_run(), record(10, 99, vm=0)], {}))
         self.assertEqual(len(run.vm("alpha").timers[0].events), 3)

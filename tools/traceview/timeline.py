@@ -159,6 +159,7 @@ class _Builder:
         self.on[r.cpu] = (since, r.vm, r.vcpu)
 
     def lose(self, r):
+        self.vm(r)
         # Without the RUN the ring has overwritten it: the vCPU had the processor since before the trace.
         since, vm, vcpu = self.on.pop(r.cpu, (self.run.start, r.vm, r.vcpu))
         if (vm, vcpu) == (r.vm, r.vcpu):
