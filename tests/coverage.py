@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Branch coverage of timers/ and vmm/ by the unit tests: a table, and each branch that no test takes.
 
-    tests/coverage.py BUILD/coverage [--missed]     --missed: every line with a branch not taken
+    tests/coverage.py BUILD/coverage
 
 `make coverage` builds the tests for it. A branch is one outcome of one condition. Status 1 where a room is under its
 floor."""
@@ -22,10 +22,11 @@ def run_all(folder):
 
     def one(program):
         raw = folder / (program.name + ".profraw")
-        done = subprocess.run([str(program)], env=dict(os.environ, LLVM_PROFILE_FILE=str(raw)), cwd=ROOT,
-                              capture_output=True, timeout=300, check=False)
-        if done.returncode:
-            print(f"coverage: {program.name} failed: run it alone", file=sys.stderr)
+        # A test that expects an ASSERT to end it fails here, where they are off; `make unit` is the judge of that.
+        subprocess.run([str(program)], env=dict(os.environ, LLVM_PROFILE_FILE=str(raw)), cwd=ROOT, capture_output=True,
+                       timeout=300, check=False)
+        if not raw.exists():
+            print(f"coverage: {program.name} left no profile: is it `make unit`'s that fails?", file=sys.stderr)
         return raw
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -53,7 +54,7 @@ def branches(programs, profile):
     return found
 
 
-def table(found, missed):
+def table(found):
     good = True
     for room, floor in FLOORS.items():
         taken = total = 0
@@ -63,7 +64,7 @@ def table(found, missed):
             if outcomes and (not all(outcomes)):
                 print(f"{name:28} {sum(outcomes):5} of {len(outcomes):5}  {100 * sum(outcomes) / len(outcomes):6.2f} %")
             for (line, column), (true, false) in sorted(found[name].items()):
-                if missed and not (true and false):
+                if not (true and false):
                     never = "true or false" if not true and not false else "true" if not true else "false"
                     print(f"    {name}:{line}:{column}: never {never}")
         share = 100 * taken / total
@@ -75,7 +76,7 @@ def table(found, missed):
 def main():
     folder = Path(sys.argv[1]).resolve()
     programs, profile = run_all(folder)
-    return 0 if table(branches(programs, profile), "--missed" in sys.argv or True) else 1
+    return 0 if table(branches(programs, profile)) else 1
 
 
 if __name__ == "__main__":
