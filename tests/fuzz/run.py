@@ -20,7 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # Inputs of a short run: a few seconds each.
 SHORT = {"decode": 100000, "emulate": 30000, "machine": 300, "exits": 1500, "load": 6000, "config": 6000, "boot": 30000,
-         "console": 1500, "format": 60000, "nested": 1000, "timesim": 10000, "trace": 60}
+         "console": 1500, "format": 60000, "nested": 200, "timesim": 10000, "trace": 60}
 LONGEST = 4096      # bytes of an input
 KEEP = 160          # inputs of a corpus in the tree
 KEEP_BYTES = 600    # the longest of them
