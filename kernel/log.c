@@ -4,6 +4,7 @@
 #include "kernel/console.h"
 #include "kernel/format.h"
 #include "kernel/lines.h"
+#include "kernel/screen.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
@@ -21,7 +22,9 @@ void log_va(const char *fmt, va_list args)
 
     memcpy(line, prefix, n);
     n += (size_t)format_va(line + n, sizeof line - n, fmt, args);
-    console_line(line, n < sizeof line ? n : sizeof line - 1);
+    n = n < sizeof line ? n : sizeof line - 1;
+    console_line(line, n);
+    screen_line(line + sizeof prefix - 1, n - (sizeof prefix - 1));
 }
 
 void host_log(const char *fmt, ...)

@@ -22,6 +22,7 @@
 #include "kernel/pages.h"
 #include "kernel/panic.h"
 #include "kernel/processor.h"
+#include "kernel/screen.h"
 #include "kernel/trace.h"
 #include "kernel/verdict.h"
 #include "kernel/watchdog.h"
@@ -43,9 +44,19 @@ static const void *early_map(uint64_t phys, uint64_t length)
     return length <= 1ull << 32 && phys <= (1ull << 32) - length ? phys_to_virt(phys) : NULL;
 }
 
-/* What the loader says, and memory from it. */
-static void init_memory(uint32_t magic, uint64_t info_phys)
+/* The BIOS data area says what mode the screen is in (40:49h, and its columns at 40:4Ah). */
+static bool has_text_screen(void)
 {
+    const uint8_t *mode = early_map(0x449, 3);
+
+    return !boot.efi && !boot.graphics && mode && mode[0] == 3 && mode[1] == SCREEN_COLUMNS && mode[2] == 0;
+}
+
+/* What the loader says, and memory from it. True: there is a text screen. */
+static bool init_memory(uint32_t magic, uint64_t info_phys)
+{
+    bool text_screen;
+
     if (!boot_parse(&boot, magic, info_phys, early_map)) {
         host_log("cannot start: %s", boot.trouble);
         machine_detect(); /* without ACPI: QEMU, or a machine that is halted */
@@ -53,9 +64,11 @@ static void init_memory(uint32_t magic, uint64_t info_phys)
     }
     if (boot.trouble)
         host_log("boot: %s: left out", boot.trouble);
+    text_screen = has_text_screen();
     pages_init(&boot, kernel_phys_base, virt_to_phys(image_end));
     paging_init(&boot);
     protect_cpu();
+    return text_screen;
 }
 
 static void init_machine(void)
@@ -67,6 +80,16 @@ static void init_machine(void)
     clock_init();
     host_init();
     console_start();
+}
+
+/* Its cursor would blink in the middle of what stands there (VGA CRTC 0AH, bit 5). */
+static void init_screen(bool text)
+{
+    if (!text)
+        return;
+    screen_init(map_mmio(SCREEN_PHYS, SCREEN_ROWS * SCREEN_COLUMNS * sizeof(uint16_t)));
+    outb(0x3D4, 0x0A);
+    outb(0x3D5, 0x20);
 }
 
 /* The power-on lines: at most twenty with those of the VMs (kernel/guests.c). */
@@ -160,13 +183,14 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     static struct global_config global;
     static char why[VM_REASON_MAX];
     const struct hv_ops *backend;
-    bool guests;
+    bool guests, text_screen;
 
     console_init();
     percpu_init_boot();
     traps_init();
-    init_memory(magic, info_phys);
+    text_screen = init_memory(magic, info_phys);
     init_machine();
+    init_screen(text_screen);
     banner();
     config_parse_global(&global, boot.cmdline, boot.qemu, complain);
     mitigate_init(global.mitigations);

@@ -12,6 +12,7 @@
 #define MB1_HAS_MODS    (1u << 3)
 #define MB1_HAS_MMAP    (1u << 6)
 #define MB1_HAS_LOADER  (1u << 9)
+#define MB1_HAS_SCREEN  (1u << 12)
 enum {
     MB1_FLAGS = 0,
     MB1_MEM_UPPER = 8,
@@ -20,23 +21,31 @@ enum {
     MB1_MODS_ADDR = 24,
     MB1_MMAP_LENGTH = 44,
     MB1_MMAP_ADDR = 48,
-    MB1_LOADER = 64
+    MB1_LOADER = 64,
+    MB1_SCREEN_TYPE = 109
 };
 #define MB1_MODULE_SIZE 16u
 #define MB1_MMAP_MIN    20u /* the entry's size field does not count itself */
 #define MB1_MMAP_MAX    65536u
 
-#define MB2_MAX_SIZE (16u << 20)
+#define MB2_MAX_SIZE    (16u << 20)
+#define MB2_SCREEN_TYPE 29u /* within its tag */
 enum mb2_tag {
     MB2_END = 0,
     MB2_CMDLINE = 1,
     MB2_LOADER = 2,
     MB2_MODULE = 3,
     MB2_MMAP = 6,
+    MB2_SCREEN = 8,
+    MB2_EFI32 = 11,
+    MB2_EFI64 = 12,
     MB2_ACPI_OLD = 14,
     MB2_ACPI_NEW = 15,
     MB2_EFI_SERVICES = 18 /* boot services are still on */
 };
+
+/* The type of framebuffer that is none (Multiboot 0.6.96, 3.3; Multiboot2 2.0, 3.6.12). */
+#define SCREEN_TEXT 2u
 
 #define MIB 0x100000ull
 
@@ -193,6 +202,7 @@ static bool parse1(struct boot_info *info, uint64_t phys, boot_map_fn map)
         parse1_mmap(info, read32(p + MB1_MMAP_ADDR), read32(p + MB1_MMAP_LENGTH), map);
     else if (flags & MB1_HAS_MEM)
         add_range(info, MIB, (uint64_t)read32(p + MB1_MEM_UPPER) * 1024, BOOT_MEM_RAM);
+    info->graphics = (flags & MB1_HAS_SCREEN) && p[MB1_SCREEN_TYPE] != SCREEN_TEXT;
     if (flags & MB1_HAS_CMDLINE)
         set_string(info, &info->cmdline, string_at(info, read32(p + MB1_CMDLINE), map),
                    "the command line is too long");
@@ -260,6 +270,13 @@ static void parse2_tag(struct boot_info *info, const uint8_t *tag, uint32_t type
         break;
     case MB2_MODULE:
         parse2_module(info, tag, size, map);
+        break;
+    case MB2_SCREEN:
+        info->graphics = size < MB2_SCREEN_TYPE + 1 || tag[MB2_SCREEN_TYPE] != SCREEN_TEXT;
+        break;
+    case MB2_EFI32:
+    case MB2_EFI64:
+        info->efi = true;
         break;
     case MB2_EFI_SERVICES:
         info->efi_services = true;

@@ -42,7 +42,9 @@ struct boot_info {
     const char *loader;
     bool qemu; /* the loader is QEMU's -kernel: file names come first in the strings */
     bool multiboot2;
+    bool efi;                    /* the firmware is UEFI's */
     bool efi_services;           /* still on: no memory map is final then */
+    bool graphics;               /* the loader has set a graphics mode */
     uint8_t rsdp[BOOT_RSDP_MAX]; /* multiboot 2's copy of it */
     unsigned int rsdp_length;    /* 0: none */
     const char *trouble;         /* what was odd and has been left out, NULL if nothing; one phrase */

@@ -92,6 +92,16 @@ static void multiboot1(void **state)
     assert_string_equal(info.modules[0].words, "vmlinuz vm=a -- quiet");
     assert_int_equal(info.modules[1].size, 0);
     assert_string_equal(info.modules[1].words, "");
+    assert_false(info.graphics);
+    put32(INFO, 1u << 2 | 1u << 6 | 1u << 12);
+    memory[INFO + 109] = 1; /* RGB */
+    assert_true(parse(MULTIBOOT1_MAGIC));
+    assert_true(info.graphics);
+    memory[INFO + 109] = 2; /* text */
+    assert_true(parse(MULTIBOOT1_MAGIC));
+    assert_false(info.graphics);
+    build1();
+    assert_true(parse(MULTIBOOT1_MAGIC));
     /* Copies: the loader's memory may be used again. */
     memset(memory, 0xee, sizeof memory);
     assert_string_equal(info.modules[0].words, "vmlinuz vm=a -- quiet");
@@ -220,12 +230,15 @@ static void multiboot2(void **state)
     text_tag(2, "GRUB 2.06");
     memcpy(memory + tag(15, 8 + 36), "RSD PTR 0123456789abcdef", 24);
     memcpy(memory + tag(14, 8 + 20), "RSD PTR old.........", 20);
-    tag(4, 16); /* basic memory: nothing of ours */
+    tag(4, 16);                  /* basic memory: nothing of ours */
+    memory[tag(8, 32) + 29] = 1; /* a screen in a graphics mode */
+    tag(12, 16);                 /* UEFI's system table */
     mmap_tag(24);
     end_tags();
     assert_true(parse(MULTIBOOT2_MAGIC));
     assert_null(info.trouble);
     assert_true(info.multiboot2);
+    assert_true(info.graphics && info.efi);
     assert_false(info.qemu);
     assert_string_equal(info.cmdline, "slice=10ms");
     assert_string_equal(info.loader, "GRUB 2.06");
