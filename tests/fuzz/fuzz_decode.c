@@ -40,6 +40,7 @@ static const struct meaning {
     [OP_OUTS] = {{X86_INS_OUTSB, X86_INS_OUTSW, X86_INS_OUTSD}},
     [OP_HLT] = {{X86_INS_HLT}},
     [OP_CPUID] = {{X86_INS_CPUID}},
+    [OP_PAUSE] = {{X86_INS_PAUSE}},
     [OP_RDTSC] = {{X86_INS_RDTSC}},
     [OP_RDTSCP] = {{X86_INS_RDTSCP}},
     [OP_RDMSR] = {{X86_INS_RDMSR}},
