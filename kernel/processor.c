@@ -20,7 +20,8 @@
 #include "vmm/trace.h"
 
 #define NS_PER_SECOND    1000000000u
-#define LOOKS_PER_SECOND 100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
+#define LOOKS_PER_SECOND 100u  /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
+#define LONGS_PER_SECOND 2000u /* a look longer than one of these has taken the processor away */
 
 struct processor {
     struct sched sched;
@@ -31,6 +32,7 @@ struct processor {
     rt_t looked;             /* at the clock */
     bool each;               /* monitor=each */
     rt_t next_look;          /* at the console */
+    bool away;               /* at the console, for long, since the loaded vCPU ran */
     struct vcpu *loaded;     /* whose state is in the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
     bool resched;            /* a vCPU ought to run before the present one: */
@@ -195,10 +197,34 @@ static void look_at_console(struct processor *p, rt_t now)
     p->next_look = now + host_hz() / LOOKS_PER_SECOND;
 }
 
-/* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock. */
-static void act_on_deadlines(struct processor *p, rt_t now)
+/* next: who runs here now, NULL: nobody yet. */
+static void put_loaded(struct processor *p, const struct vcpu *next)
+{
+    if (p->loaded)
+        vcpu_put(p->loaded, next);
+    p->loaded = NULL;
+}
+
+/* RT for the loop. It never steps back (DESIGN.md 2): guests' clocks and deadlines would be worth nothing. */
+static rt_t look_at_clock(struct processor *p)
+{
+    rt_t now = host_now();
+
+    if (now < p->looked)
+        panic("the TSC has gone back from %llu to %llu: this machine's time cannot be trusted",
+              (unsigned long long)p->looked, (unsigned long long)now);
+    p->looked = now;
+    return now;
+}
+
+/* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock.
+ * Returns RT after it. A monitor's command can take milliseconds, and AT that ran on meanwhile, at up to 32
+ * times their rate, would be a hole in the guest's time: the vCPU loses the processor to it as to any other,
+ * from the end of its last run. */
+static rt_t act_on_deadlines(struct processor *p, rt_t now)
 {
     struct deadline *d;
+    rt_t after;
 
     while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
         if (d == &p->console)
@@ -206,8 +232,15 @@ static void act_on_deadlines(struct processor *p, rt_t now)
         else if (d->owner)
             poll_vm(p, d->owner, now);
     }
-    if (now >= p->next_look || p->input)
-        look_at_console(p, now);
+    if (now < p->next_look && !p->input)
+        return now;
+    look_at_console(p, now);
+    after = look_at_clock(p);
+    if (after - now > host_hz() / LONGS_PER_SECOND) {
+        put_loaded(p, NULL);
+        p->away = true;
+    }
+    return after;
 }
 
 /* Nobody can run: the processor halts until an interrupt (the coordinator's deadline, the console). HLT is
@@ -272,14 +305,6 @@ static void end(struct processor *p, struct vm *vm)
     say_end(vm);
 }
 
-/* next: who runs here now, NULL: nobody yet. */
-static void put_loaded(struct processor *p, const struct vcpu *next)
-{
-    if (p->loaded)
-        vcpu_put(p->loaded, next);
-    p->loaded = NULL;
-}
-
 /* What a run of `elapsed` costs. Switches are accounted for apart (sched_switched()): charged to the one that
  * a wake-up interrupts, they would take its share away. At the end of the slice nothing is left. */
 static uint64_t charge(struct processor *p, const struct sched_entity *e, uint64_t elapsed)
@@ -305,8 +330,9 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->loaded = vcpu;
     p->resched = false;
     p->yield_to = NULL;
-    if (e->waited && !sibling)
+    if (p->away || (e->waited && !sibling))
         vtime_latch(&vm->time, now);
+    p->away = false;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
     if (stop == RUN_RESET && restart(vm, "guest"))
@@ -343,19 +369,6 @@ static void start_all(struct processor *p)
     }
 }
 
-/* RT for the loop. It never steps back (DESIGN.md 2): guests' clocks and deadlines would be worth nothing. */
-static rt_t look_at_clock(struct processor *p)
-{
-    rt_t now = host_now();
-
-    if (now < p->looked)
-        panic("the TSC has gone back from %llu to %llu: this machine's time cannot be trusted",
-              (unsigned long long)p->looked, (unsigned long long)now);
-    p->looked = now;
-    p->turns++;
-    return now;
-}
-
 uint64_t processor_progress(void)
 {
     const struct processor *p = this_processor();
@@ -374,8 +387,9 @@ void processor_run(void)
         rt_t now = look_at_clock(p);
         struct sched_entity *e;
 
+        p->turns++;
         inject_turn(now);
-        act_on_deadlines(p, now);
+        now = act_on_deadlines(p, now);
         e = sched_pick(&p->sched);
         if (e) {
             run_one(p, e, now);
