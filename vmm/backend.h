@@ -90,6 +90,9 @@ struct hv_ops {
      */
     void (*vcpu_load)(struct vcpu *vcpu);
     void (*vcpu_save)(struct vcpu *vcpu);
+    /* After vcpu_save: nothing of it stays in this processor, so that another may load it (VMX: VMCLEAR). On
+     * the processor that had it last; without effect if none has. */
+    void (*vcpu_unload)(struct vcpu *vcpu);
 
     /* One entry and one exit. `deadline`: the RT at which the guest must be out again whatever it does.
      * Host interrupts that were due have been taken when it returns. */

@@ -150,6 +150,17 @@ void svm_vcpu_save(struct vcpu *vcpu)
     fpu_save(&v->fpu);
 }
 
+/* The VMCB is in memory after each exit (APM vol. 2, 15.5.2), and svm_vcpu_load() sees that the next
+ * processor is another. The tag goes, lest it be taken for valid when the vCPU comes back. */
+void svm_vcpu_unload(struct vcpu *vcpu)
+{
+    struct svm_vcpu *v = svm_of(vcpu);
+
+    ASSERT(!v->fpu.loaded);
+    v->cpu = NULL;
+    v->tag = (struct asid_tag){0};
+}
+
 void svm_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
 {
     struct svm_vcpu *v = svm_of(vcpu);

@@ -96,6 +96,7 @@ const struct hv_ops svm_ops = {
     .vcpu_reset = svm_vcpu_reset,
     .vcpu_load = svm_vcpu_load,
     .vcpu_save = svm_vcpu_save,
+    .vcpu_unload = svm_vcpu_unload,
     .run = svm_run,
     .get_reg = svm_get_reg,
     .set_reg = svm_set_reg,

@@ -137,17 +137,28 @@ bool vmx_vcpu_init(struct vcpu *vcpu)
     return true;
 }
 
+/* A VMCS that another processor is to use must have been written back to memory (SDM vol. 3, 25.11.1). What
+ * the VMCS holds, and the copies of it in v, stay as they are. */
+void vmx_vcpu_unload(struct vcpu *vcpu)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+
+    ASSERT(!v->loaded);
+    if (!v->cpu)
+        return;
+    ASSERT(v->cpu == this_cpu()->hv);
+    vmclear(v->vmcs_phys);
+    if (v->cpu->current == v)
+        v->cpu->current = NULL;
+    v->cpu = NULL;
+}
+
 void vmx_vcpu_destroy(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
     if (!v)
         return;
-    if (v->cpu) {
-        ASSERT(v->cpu == this_cpu()->hv);
-        vmclear(v->vmcs_phys);
-        if (v->cpu->current == v)
-            v->cpu->current = NULL;
-    }
+    vmx_vcpu_unload(vcpu);
     fpu_destroy(&v->fpu);
     if (v->vmcs)
         host_free_pages(v->vmcs, 1);

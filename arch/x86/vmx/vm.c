@@ -88,6 +88,7 @@ const struct hv_ops vmx_ops = {
     .vcpu_reset = vmx_vcpu_reset,
     .vcpu_load = vmx_vcpu_load,
     .vcpu_save = vmx_vcpu_save,
+    .vcpu_unload = vmx_vcpu_unload,
     .run = vmx_run,
     .get_reg = vmx_get_reg,
     .set_reg = vmx_set_reg,
