@@ -2,18 +2,27 @@
  * kernel/input.c's. */
 #include "kernel/console.h"
 
+#include <stdarg.h>
+
 #include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
 #include "arch/x86/pic8259.h"
 #include "arch/x86/serial.h"
 #include "arch/x86/traps.h"
 #include "kernel/input.h"
 #include "kernel/lines.h"
+#include "kernel/log.h"
+#include "kernel/screen.h"
+#include "kernel/spinlock.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 
 #define SILENCE_DIVISOR 5  /* of a second: 200 ms (DESIGN.md section 4, "End") */
 #define FIFO            16 /* the transmitter takes as many at once */
 #define PATIENCE        5  /* seconds that input waits for a guest that reads nothing */
+
+/* All of this file's. What is called with it held says so; the others take it. */
+static struct spinlock lock = {.class = LOCK_CONSOLE};
 
 static struct lines lines;
 static bool by_interrupt; /* console_start() has been called and no panic has come */
@@ -29,6 +38,7 @@ static bool receiving;  /* the receiver's interrupt is on */
 static uint8_t pending; /* a byte that had no room */
 static bool has_pending;
 static void (*on_input)(void);
+static bool nothing_begun; /* when the boot processor last asked, no line was waiting to be flushed */
 
 /* What lines shows, as far as it knows; the view that the operator wants is input.view. */
 static enum input_view shown;
@@ -103,6 +113,8 @@ static void receive(void)
 
 static void serial_interrupt(struct trap_frame *frame)
 {
+    uint64_t flags = spinlock_take(&lock);
+
     (void)frame;
     while (serial_irq_pending()) {
         receive();
@@ -111,6 +123,7 @@ static void serial_interrupt(struct trap_frame *frame)
         else if (!receiving)
             break;
     }
+    spinlock_release(&lock, flags);
     pic8259_eoi(SERIAL_IRQ);
 }
 
@@ -130,31 +143,52 @@ void console_start(void)
     pic8259_unmask(SERIAL_IRQ);
 }
 
-void console_line(const char *text, size_t n)
+/* Held. The screen has no need to say whose line it is. */
+static void put_line(const char *text, size_t n)
 {
-    uint64_t flags = irq_save();
-
+    screen_line(text + LOG_PREFIX_LENGTH, n - LOG_PREFIX_LENGTH);
     while (!lines_host(&lines, text, n))
         transmit(true);
     if (by_interrupt)
         kick();
     else
         drain();
-    irq_restore(flags);
+}
+
+void console_line(const char *text, size_t n)
+{
+    uint64_t flags = spinlock_take(&lock);
+
+    put_line(text, n);
+    spinlock_release(&lock, flags);
+}
+
+/* host_log() with the lock held. */
+static void tell(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+static void tell(const char *fmt, ...)
+{
+    char line[LINES_HOST_MAX];
+    va_list args;
+    size_t n;
+
+    va_start(args, fmt);
+    n = log_format(line, fmt, args);
+    va_end(args);
+    put_line(line, n);
 }
 
 size_t console_line_room(void)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
     size_t room = lines_host_room(&lines);
 
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
     return room;
 }
 
 void console_poll(void)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
     uint64_t silence = host_hz() / SILENCE_DIVISOR;
     uint64_t now = host_now();
 
@@ -162,26 +196,32 @@ void console_poll(void)
         lines_flush_silent(&lines, now - silence);
     receive();
     kick();
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
 }
 
 uint64_t console_deadline(void)
 {
+    uint64_t flags = spinlock_take(&lock);
     uint64_t oldest = lines_oldest(&lines);
 
-    return oldest == UINT64_MAX ? UINT64_MAX : oldest + host_hz() / SILENCE_DIVISOR;
+    nothing_begun = oldest == UINT64_MAX;
+    spinlock_release(&lock, flags);
+    return nothing_begun ? UINT64_MAX : oldest + host_hz() / SILENCE_DIVISOR;
 }
 
 void console_vm_start(unsigned int index, const char *name)
 {
+    uint64_t flags = spinlock_take(&lock);
+
     ASSERT(index < LINES_VMS);
     lines_name(&lines, index, name);
     input_guest_starts(&input, index);
+    spinlock_release(&lock, flags);
 }
 
 void console_vm_end(unsigned int index)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     ASSERT(index < LINES_VMS);
     /* Its last words: room comes soon, and there is nobody left to hold back. */
@@ -189,35 +229,40 @@ void console_vm_end(unsigned int index)
         transmit(true);
     input_guest_ends(&input, index);
     kick();
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
 }
 
 void console_vm_putc(unsigned int index, uint8_t byte)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     ASSERT(index < LINES_VMS);
     lines_putc(&lines, index, byte, host_now());
     if (!transmitting)
         kick();
-    irq_restore(flags);
+    if (nothing_begun && this_cpu()->id != 0) {
+        nothing_begun = false;
+        on_input(); /* the boot processor may sleep for long, and the line is to be flushed when it falls
+                       silent */
+    }
+    spinlock_release(&lock, flags);
 }
 
 bool console_vm_ready(unsigned int index)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
     bool ready = lines_ready(&lines, index);
 
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
     return ready;
 }
 
 int console_vm_getc(unsigned int index)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
     int c = input_take(&input, index, host_now());
 
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
     return c;
 }
 
@@ -259,11 +304,11 @@ static void enter_view(void)
     unsigned long lost;
 
     if (shown == VIEW_TERMINAL) {
-        host_log("terminal of %s; Ctrl-A a: all lines, Ctrl-A ?: help", lines.writers[shown_guest].name);
+        tell("terminal of %s; Ctrl-A a: all lines, Ctrl-A ?: help", lines.writers[shown_guest].name);
         lines_view_terminal(&lines, shown_guest);
     }
     if (shown == VIEW_LINES && (lost = backlog_lost(&lines.backlog)) > 0)
-        host_log("%lu older lines of guests are left out", lost);
+        tell("%lu older lines of guests are left out", lost);
 }
 
 static void follow_view(void)
@@ -278,13 +323,13 @@ static void follow_view(void)
 
 static void help(void)
 {
-    host_log("Ctrl-A and then  n: the next guest's terminal   1-9: that of guest number 1-9");
-    host_log("                 a or 0: all guests' lines      m or c: the monitor, and back");
-    host_log("                 Ctrl-A: Ctrl-A itself          ? or h: this help");
+    tell("Ctrl-A and then  n: the next guest's terminal   1-9: that of guest number 1-9");
+    tell("                 a or 0: all guests' lines      m or c: the monitor, and back");
+    tell("                 Ctrl-A: Ctrl-A itself          ? or h: this help");
     for (unsigned int i = 0; i < LINES_VMS; i++) {
         if (input.alive >> i & 1)
-            host_log("guest %u is %s%s", i + 1, lines.writers[i].name,
-                     i == input.focus && input.view != VIEW_MONITOR ? ": your input goes there" : "");
+            tell("guest %u is %s%s", i + 1, lines.writers[i].name,
+                 i == input.focus && input.view != VIEW_MONITOR ? ": your input goes there" : "");
     }
 }
 
@@ -299,10 +344,10 @@ static void notify(void)
         help();
         break;
     case NOTICE_NO_KEY:
-        host_log("Ctrl-A %c has no meaning; Ctrl-A ? lists the keys", key > ' ' && key <= '~' ? key : '?');
+        tell("Ctrl-A %c has no meaning; Ctrl-A ? lists the keys", key > ' ' && key <= '~' ? key : '?');
         break;
     case NOTICE_NO_GUEST:
-        host_log("Ctrl-A %c: no such guest runs; Ctrl-A ? lists them", key);
+        tell("Ctrl-A %c: no such guest runs; Ctrl-A ? lists them", key);
         break;
     }
     input.notice = NOTICE_NONE;
@@ -318,15 +363,15 @@ static void report_losses(void)
         return;
     next = host_now() + host_hz();
     if (serial_overruns() != reported) {
-        host_log("the serial port had no room %lu times: input is lost", serial_overruns() - reported);
+        tell("the serial port had no room %lu times: input is lost", serial_overruns() - reported);
         reported = serial_overruns();
     }
     for (unsigned int i = 0; i < LINES_VMS; i++) {
         struct input_queue *q = &input.queues[i];
 
         if (q->dropped && (input.alive >> i & 1)) {
-            host_log("vm %s did not read its input: %llu bytes left out", lines.writers[i].name,
-                     (unsigned long long)q->dropped);
+            tell("vm %s did not read its input: %llu bytes left out", lines.writers[i].name,
+                 (unsigned long long)q->dropped);
             q->dropped = 0;
         }
     }
@@ -334,7 +379,7 @@ static void report_losses(void)
 
 enum input_view console_view(void)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     if (input.person)
         lines_crlf(&lines);
@@ -342,7 +387,7 @@ enum input_view console_view(void)
     notify();
     report_losses();
     kick();
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
     return shown;
 }
 
@@ -355,11 +400,11 @@ int console_monitor_getc(void)
 
 bool console_say(const char *text, size_t n)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
     bool said = lines_say(&lines, text, n);
 
     kick();
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
     return said;
 }
 
@@ -370,31 +415,33 @@ size_t console_room(void)
 
 bool console_interrupted(void)
 {
+    uint64_t flags = spinlock_take(&lock);
     bool interrupted = lines.interrupted;
 
     lines.interrupted = false;
+    spinlock_release(&lock, flags);
     return interrupted;
 }
 
 void console_leave_monitor(void)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     input_leave_monitor(&input);
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
 }
 
 void console_look(enum input_view view, unsigned int index)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     input_look(&input, view, index);
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
 }
 
 void console_drain(void)
 {
-    uint64_t flags = irq_save();
+    uint64_t flags = spinlock_take(&lock);
 
     input.view = VIEW_LINES;
     leave_view();
@@ -404,7 +451,7 @@ void console_drain(void)
     }
     drain();
     serial_flush();
-    irq_restore(flags);
+    spinlock_release(&lock, flags);
 }
 
 void console_panic(void)

@@ -5,7 +5,7 @@
  *
  * Guest output comes in through host_console_putc() and host_console_ready(), guest input goes out through
  * host_console_getc() (vmm/host.h, kernel/host.c).
- * Boot processor only for now; safe against its interrupt handlers. */
+ * Any processor, and its interrupt handlers, unless it says otherwise: one lock guards all of it. */
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H
 
@@ -45,11 +45,13 @@ bool console_vm_ready(unsigned int index);
 int console_vm_getc(unsigned int index);
 bool console_vm_input(unsigned int index);
 
-/* fn is called in the port's interrupt when input has come: for a processor that is to look at the console
- * soon. */
+/* fn is called, on any processor and in the port's interrupt, when the boot processor is to look at the
+ * console soon: input has come, or another processor's guest has begun a line. It must not call the console.
+ */
 void console_on_input(void (*fn)(void));
 
-/* What the operator looks at now, after his last key has been acted upon: called at each look. */
+/* What the operator looks at now, after his last key has been acted upon: called at each look. Boot
+ * processor. */
 enum input_view console_view(void);
 
 /* The monitor's. Its next byte of input, or -1; output as it is, with CR LF: false, and nothing is taken,

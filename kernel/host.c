@@ -10,6 +10,7 @@
 #include "kernel/format.h"
 #include "kernel/inject.h"
 #include "kernel/pages.h"
+#include "kernel/spinlock.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
@@ -17,6 +18,7 @@
 extern const uint8_t image_end[]; /* linker.ld */
 
 static uint64_t boot_seconds;
+static struct spinlock pages_lock = {.class = LOCK_PAGES}; /* kernel/pages.c's, from now on, and: */
 static uint64_t used, peak;
 
 void host_init(void)
@@ -66,23 +68,30 @@ void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
 
 void *host_alloc_pages(size_t n, size_t align)
 {
+    uint64_t flags = spinlock_take(&pages_lock);
     uint64_t phys = inject_no_memory(n) ? PAGES_NONE : pages_alloc(n, align, UINT64_MAX);
 
+    if (phys != PAGES_NONE)
+        used += n * PAGE_SIZE;
+    peak = used > peak ? used : peak;
+    spinlock_release(&pages_lock, flags);
     if (phys == PAGES_NONE)
         return NULL;
-    used += n * PAGE_SIZE;
-    peak = used > peak ? used : peak;
     return memset(phys_to_virt(phys), 0, n * PAGE_SIZE);
 }
 
 void host_free_pages(void *p, size_t n)
 {
+    uint64_t flags;
+
     if (!p)
         return;
+    flags = spinlock_take(&pages_lock);
     ASSERT(used >= n * PAGE_SIZE);
     used -= n * PAGE_SIZE;
     memset(p, 0, n * PAGE_SIZE); /* what was in them is nobody's business any more */
     pages_free(virt_to_phys(p), n);
+    spinlock_release(&pages_lock, flags);
 }
 
 uint64_t host_phys(const void *p)

@@ -4,7 +4,6 @@
 #include "kernel/console.h"
 #include "kernel/format.h"
 #include "kernel/lines.h"
-#include "kernel/screen.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
@@ -13,18 +12,20 @@
 #define BURST          64u
 #define REFILL_DIVISOR 10u
 
-static const char prefix[] = "escapement: ";
+size_t log_format(char line[LINES_HOST_MAX], const char *fmt, va_list args)
+{
+    size_t n = LOG_PREFIX_LENGTH;
+
+    memcpy(line, LOG_PREFIX, n);
+    n += (size_t)format_va(line + n, LINES_HOST_MAX - n, fmt, args);
+    return n < LINES_HOST_MAX ? n : LINES_HOST_MAX - 1;
+}
 
 void log_va(const char *fmt, va_list args)
 {
     char line[LINES_HOST_MAX];
-    size_t n = sizeof prefix - 1;
 
-    memcpy(line, prefix, n);
-    n += (size_t)format_va(line + n, sizeof line - n, fmt, args);
-    n = n < sizeof line ? n : sizeof line - 1;
-    console_line(line, n);
-    screen_line(line + sizeof prefix - 1, n - (sizeof prefix - 1));
+    console_line(line, log_format(line, fmt, args));
 }
 
 void host_log(const char *fmt, ...)

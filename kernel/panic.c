@@ -11,6 +11,7 @@
 #include "kernel/console.h"
 #include "kernel/format.h"
 #include "kernel/lines.h"
+#include "kernel/log.h"
 #include "kernel/verdict.h"
 #include "vmm/host.h"
 
@@ -21,7 +22,7 @@ static unsigned int depth;
 /* A fault while panicking says so, and no more; one more on that way says nothing. */
 static void begin(void)
 {
-    static const char again[] = "escapement: panic: while panicking";
+    static const char again[] = LOG_PREFIX "panic: while panicking";
 
     cli();
     depth++;
