@@ -66,6 +66,7 @@ struct global_config {
     enum mitigation_setting mitigations; /* mitigations=auto|off|all */
     uint64_t watchdog_ns;                /* watchdog=; 0: off */
     uint32_t inject;                     /* inject=: bits of enum injection; debug kernels only */
+    unsigned int processors;             /* processors=, how many are used; 0: all */
 };
 
 struct guest_module {
@@ -80,6 +81,8 @@ struct vm_config {
     char name[VM_NAME_MAX + 1];
     uint64_t mem; /* bytes */
     unsigned int cpus;
+    unsigned int pins[VM_CPUS_MAX]; /* pin=: the processors that its vCPUs stay on, in their order ... */
+    unsigned int npins; /* ... 0: wherever there is room; the last stands for the vCPUs after it, too */
     enum vm_on_reset on_reset;
     bool no_hpet;  /* hpet=off */
     bool rtc_host; /* rtc=host, else rtc_seconds */

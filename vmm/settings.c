@@ -16,6 +16,7 @@
 #define MAXRATE_MAX     1000000ull
 #define TRACE_MIN       (64ull << 10) /* room for the accounts of 32 VMs */
 #define TRACE_MAX       (256ull << 20)
+#define PROCESSORS_MAX  64u
 #define RTC_MAX         253402300799ull /* the end of the year 9999: the CMOS century has two digits */
 
 /* ---- global settings ---- */
@@ -151,6 +152,16 @@ static bool parse_inject(void *target, const char *value)
 }
 #endif
 
+static bool parse_processors(void *target, const char *value)
+{
+    uint64_t n;
+
+    if (!words_number(value, PROCESSORS_MAX, &n) || n == 0)
+        return false;
+    ((struct global_config *)target)->processors = (unsigned int)n;
+    return true;
+}
+
 const struct setting global_settings[] = {
     {"slice=", "slice= takes a time from 100us to 10s", parse_slice},
     {"boost=", "boost=on|off", parse_boost},
@@ -159,6 +170,7 @@ const struct setting global_settings[] = {
     {"poll=", "poll= takes a time from 10us to 100ms, or off", parse_poll},
     {"trace=", "trace=on|off|full|dump", parse_global_trace},
     {"trace-buffer=", "trace-buffer= takes a power of two from 64K to 256M", parse_trace_buffer},
+    {"processors=", "processors= takes a number from 1 to 64", parse_processors},
     {"mitigations=", "mitigations=auto|off|all", parse_mitigations},
     {"watchdog=", "watchdog= takes a time from 200ms to 1000s, or off", parse_watchdog},
 #ifdef ESC_DEBUG
@@ -208,6 +220,31 @@ static bool parse_cpus(void *target, const char *value)
         return false;
     ((struct settings_line *)target)->vm->cpus = (unsigned int)n;
     return true;
+}
+
+/* P or P,Q,...: as many as a VM can have vCPUs. */
+static bool parse_pin(void *target, const char *value)
+{
+    struct vm_config *vm = ((struct settings_line *)target)->vm;
+    char number[4];
+    uint64_t processor;
+
+    for (vm->npins = 0; vm->npins < VM_CPUS_MAX; value++) {
+        size_t n = 0;
+
+        while (value[n] != '\0' && value[n] != ',' && n < sizeof(number) - 1) {
+            number[n] = value[n];
+            n++;
+        }
+        number[n] = '\0';
+        if (!words_number(number, PROCESSORS_MAX - 1, &processor))
+            return false;
+        vm->pins[vm->npins++] = (unsigned int)processor;
+        value += n;
+        if (*value != ',')
+            return *value == '\0';
+    }
+    return false;
 }
 
 static bool parse_maxrate(void *target, const char *value)
@@ -450,6 +487,7 @@ const struct setting vm_settings[] = {
     {"module", "a module is an initrd or a module, not both", parse_module},
     {"mem=", "mem= takes a size from 2M to 1024G, a multiple of 4K", parse_mem},
     {"cpus=", "cpus= takes a number from 1 to 8", parse_cpus},
+    {"pin=", "pin= takes up to 8 numbers of processors from 0 to 63, as 0,1", parse_pin},
     {"maxrate=", "maxrate= takes a number from 1 to 1000000", parse_maxrate},
     {"catchup=", "catchup=adaptive|P[/Q], at least 1", parse_catchup},
     {"k1=", "k1= takes a time such as 10us", parse_k1},

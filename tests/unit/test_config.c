@@ -198,6 +198,32 @@ static void time_and_missed(void **state)
     }
 }
 
+/* pin=: issue "Several processors", item 2. Which processors there are only the kernel knows. */
+static void pins(void **state)
+{
+    static const char *const wrong[] = {
+        "vm=a pin=",   "vm=a pin=64",   "vm=a pin=0,",   "vm=a pin=,0",
+        "vm=a pin=0x", "vm=a pin=1000", "vm=a pin=0,,1", "vm=a pin=0,1,2,3,4,5,6,7,8"};
+
+    (void)state;
+    PARSE("vm=a");
+    assert_int_equal(vms[0].npins, 0);
+    PARSE("vm=a pin=63");
+    assert_int_equal(vms[0].npins, 1);
+    assert_int_equal(vms[0].pins[0], 63);
+    PARSE("vm=a pin=1,0,1,2,3,4,5,6");
+    assert_false(vms[0].refused);
+    assert_int_equal(vms[0].npins, 8);
+    assert_int_equal(vms[0].pins[0], 1);
+    assert_int_equal(vms[0].pins[1], 0);
+    assert_int_equal(vms[0].pins[7], 6);
+    for (unsigned int i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        parse_as(false, &wrong[i], 1);
+        assert_true(vms[0].refused);
+        assert_non_null(strstr(vms[0].reason, "pin="));
+    }
+}
+
 /* monitor= and poll=: patent [0083], [0084]. */
 static void ways_to_monitor(void **state)
 {
@@ -495,6 +521,11 @@ static void global_settings_are_parsed(void **state)
     g = global("trace-buffer=100K trace-buffer=32K trace=yes", false);
     assert_int_equal(g.trace, TRACE_SETTING_ON);
     assert_int_equal(g.trace_bytes, 1 << 20);
+    assert_int_equal(g.processors, 0);
+    g = global("processors=0 processors=65 processors=two", false);
+    assert_int_equal(g.processors, 0);
+    g = global("processors=2", false);
+    assert_int_equal(g.processors, 2);
     g = global("slice=250us boost=off on-empty=halt", false);
     assert_int_equal(g.slice_ns, 250000);
     assert_false(g.boost);
@@ -566,6 +597,7 @@ int main(void)
         cmocka_unit_test(the_design_example),
         cmocka_unit_test(every_setting),
         cmocka_unit_test(time_and_missed),
+        cmocka_unit_test(pins),
         cmocka_unit_test(ways_to_monitor),
         cmocka_unit_test(wrong_words_are_named),
         cmocka_unit_test(wrong_values),
