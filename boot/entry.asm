@@ -301,6 +301,7 @@ no_long_mode:
         db "use one that has", 13, 10, 0
 
 section .bss nobits alloc write align=4096
+global early_pml4                       ; further processors begin with them, too (arch/x86/smp.c)
 early_tables:
 early_pml4:      resb 4096
 early_pdpt_low:  resb 4096

@@ -22,7 +22,7 @@
 #define PATIENCE        5  /* seconds that input waits for a guest that reads nothing */
 
 /* All of this file's. What is called with it held says so; the others take it. */
-static struct spinlock lock = {.class = LOCK_CONSOLE};
+static struct lock lock = {.class = LOCK_CONSOLE};
 
 static struct lines lines;
 static bool by_interrupt; /* console_start() has been called and no panic has come */
@@ -457,6 +457,7 @@ void console_drain(void)
 void console_panic(void)
 {
     cli();
+    spinlock_break(&lock);
     by_interrupt = false;
     serial_irq_enable(false, false);
     input.view = VIEW_LINES;

@@ -3,6 +3,7 @@
 
 #include "kernel/describe.h"
 #include "kernel/host.h"
+#include "kernel/spread.h"
 #include "timers/vtime.h"
 #include "vmm/backend.h"
 #include "vmm/host.h"
@@ -36,9 +37,11 @@ static void describe(const struct vm_config *c, unsigned int index)
 static void create_one(struct guest *g, const struct hv_ops *ops, const char *why,
                        const struct vm_config *config, unsigned int index)
 {
-    if (!ops) {
+    char pins[VM_REASON_MAX];
+
+    if (!ops || (!config->refused && spread_refuses(config, pins, sizeof pins))) {
         g->vm.config = *config;
-        vm_end_refused(&g->vm, "%s", config->refused ? config->reason : why);
+        vm_end_refused(&g->vm, "%s", config->refused ? config->reason : ops ? pins : why);
     } else if (vm_create(&g->vm, ops, config, index)) {
         describe(config, index);
         return;

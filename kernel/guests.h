@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "kernel/lines.h"
+#include "kernel/request.h"
 #include "kernel/sched.h"
 #include "vmm/config.h"
 #include "vmm/vm.h"
@@ -20,6 +21,9 @@ enum pause_meaning {
 
 struct guest {
     struct vm vm;
+    unsigned int
+        home; /* the processor that it belongs to; HOME_NONE on its way to another (kernel/spread.h) */
+    struct request move;
     bool paused; /* by the operator: no processor, no deadline */
     enum pause_meaning meaning;
     struct sched_entity entities[VM_MAX_VCPUS]; /* one for each vCPU */

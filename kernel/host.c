@@ -18,7 +18,7 @@
 extern const uint8_t image_end[]; /* linker.ld */
 
 static uint64_t boot_seconds;
-static struct spinlock pages_lock = {.class = LOCK_PAGES}; /* kernel/pages.c's, from now on, and: */
+static struct lock pages_lock = {.class = LOCK_PAGES}; /* kernel/pages.c's, from now on, and: */
 static uint64_t used, peak;
 
 void host_init(void)
@@ -86,10 +86,10 @@ void host_free_pages(void *p, size_t n)
 
     if (!p)
         return;
+    memset(p, 0, n * PAGE_SIZE); /* what was in them is nobody's business any more */
     flags = spinlock_take(&pages_lock);
     ASSERT(used >= n * PAGE_SIZE);
     used -= n * PAGE_SIZE;
-    memset(p, 0, n * PAGE_SIZE); /* what was in them is nobody's business any more */
     pages_free(virt_to_phys(p), n);
     spinlock_release(&pages_lock, flags);
 }

@@ -7,12 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All locks of one class count as one: no two of them are held at a time. */
-enum lock_class {
-    LOCK_CONSOLE, /* the console's ring, input and port (kernel/console.c) */
-    LOCK_PAGES,   /* physical pages (kernel/host.c) */
-    LOCK_CLASSES
-};
+#include "vmm/lock.h"
 
 struct lock_order {
     uint32_t after[LOCK_CLASSES]; /* bit b of after[a]: b has been taken while a was held, at once or by way

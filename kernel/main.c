@@ -23,6 +23,7 @@
 #include "kernel/panic.h"
 #include "kernel/processor.h"
 #include "kernel/screen.h"
+#include "kernel/smp.h"
 #include "kernel/trace.h"
 #include "kernel/verdict.h"
 #include "kernel/watchdog.h"
@@ -95,16 +96,22 @@ static void init_screen(bool text)
 /* The power-on lines: at most twenty with those of the VMs (kernel/guests.c). */
 static void banner(void)
 {
-    char brand[DESCRIBE_BRAND], date[DESCRIBE_TIME];
+    char date[DESCRIBE_TIME];
 
-    describe_brand(brand);
     describe_date(date, host_boot_seconds());
     host_log("Escapement, a hypervisor whose guests keep their time; Ctrl-A ? on this console is its help");
     host_log("machine %s, loader %s, %llu MiB free", machine_name(), boot.loader,
              (unsigned long long)pages_total() >> 20);
-    host_log("processor %s, 1 in use, %s", brand, apic_is_x2apic() ? "x2APIC" : "xAPIC");
     host_log("time source TSC, %llu Hz%s; it is %s UTC", (unsigned long long)clock_hz(),
              clock_is_invariant() ? "" : " (not invariant)", date);
+}
+
+static void describe_processors(void)
+{
+    char brand[DESCRIBE_BRAND];
+
+    describe_brand(brand);
+    host_log("processor %s, %u in use, %s", brand, processors_in_use, apic_is_x2apic() ? "x2APIC" : "xAPIC");
 }
 
 static void describe_protection(enum mitigation_setting setting)
@@ -174,6 +181,7 @@ static _Noreturn void leave(bool ok, bool halt)
 static void run_guests(const struct global_config *global)
 {
     watchdog_start(global->watchdog_ns);
+    processor_start();
     processor_run();
     watchdog_stop();
 }
@@ -197,12 +205,15 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     mitigate_cpu();
     describe_protection(global.mitigations);
     backend = start_backend(why, sizeof(why));
+    trace_init(&global);
+    processor_init(&global);
+    if (backend)
+        processors_start(&boot, &global, backend);
+    describe_processors();
     if (backend)
         describe_backend(backend, &global);
     else
         host_log("this processor cannot run guests: %s", why);
-    trace_init(&global);
-    processor_init(&global);
     inject_start(global.inject);
     sti(); /* copying images takes long: what is typed meanwhile is kept (kernel/input.h) */
     guests = guests_create(backend, why, boot.modules, boot.nmodules, boot.qemu);
@@ -212,5 +223,6 @@ void kernel_main(uint32_t magic, uint64_t info_phys)
     console_look(VIEW_LINES, 0); /* the end is everybody's */
     (void)console_view();
     dump_trace(global.trace == TRACE_SETTING_DUMP);
+    processors_report();
     leave(guests_report(), global.halt_on_empty);
 }

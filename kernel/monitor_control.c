@@ -3,6 +3,7 @@
 #include "kernel/monitor.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/processor.h"
+#include "kernel/smp.h"
 #include "vmm/settings.h"
 #include "vmm/string.h"
 #include "vmm/words.h"
@@ -34,13 +35,10 @@ static bool parse_meaning(unsigned int argc, char **argv, enum pause_meaning *me
     return false;
 }
 
-void command_pause(unsigned int argc, char **argv)
+static void pause(struct guest *g, void *arg)
 {
-    struct guest *g = monitor_running_vm(argv[1]);
-    enum pause_meaning meaning = PAUSE_FREEZE;
+    enum pause_meaning meaning = *(enum pause_meaning *)arg;
 
-    if (!g || !parse_meaning(argc, argv, &meaning))
-        return;
     if (g->paused) {
         monitor_say("%s is paused already (%s)", g->vm.config.name, monitor_meanings(g->meaning));
         return;
@@ -51,20 +49,38 @@ void command_pause(unsigned int argc, char **argv)
                 meaning_texts[meaning]);
 }
 
-void command_resume(unsigned int argc, char **argv)
+void command_pause(unsigned int argc, char **argv)
 {
-    struct guest *g = monitor_running_vm(argv[1]);
+    enum pause_meaning meaning = PAUSE_FREEZE;
 
-    if (!g)
-        return;
+    if (parse_meaning(argc, argv, &meaning))
+        monitor_on_vm(argv[1], pause, &meaning);
+}
+
+struct typed {
+    unsigned int argc;
+    char **argv;
+};
+
+static void resume(struct guest *g, void *arg)
+{
+    const struct typed *w = arg;
+
     if (!g->paused) {
         monitor_say("%s is not paused", g->vm.config.name);
         return;
     }
-    if (!parse_meaning(argc, argv, &g->meaning))
+    if (!parse_meaning(w->argc, w->argv, &g->meaning))
         return;
     processor_resume(&g->vm, g->meaning);
     monitor_say("%s goes on (%s)", g->vm.config.name, monitor_meanings(g->meaning));
+}
+
+void command_resume(unsigned int argc, char **argv)
+{
+    struct typed typed = {argc, argv};
+
+    monitor_on_vm(argv[1], resume, &typed);
 }
 
 /* All words, or none: a wrong one changes nothing. */
@@ -89,15 +105,13 @@ static bool parse_settings(struct vm_config *config, unsigned int argc, char **a
     return true;
 }
 
-void command_set(unsigned int argc, char **argv)
+static void set(struct guest *g, void *arg)
 {
-    static struct vm_config config; /* too large for a stack */
-    struct guest *g = monitor_running_vm(argv[1]);
+    static struct vm_config config; /* too large for a stack; the monitor does one thing at a time */
+    const struct typed *w = arg;
 
-    if (!g)
-        return;
     config = g->vm.config;
-    if (!parse_settings(&config, argc, argv))
+    if (!parse_settings(&config, w->argc, w->argv))
         return;
     if (!vm_set_time(&g->vm, &config.time)) {
         monitor_say("these values together are out of range; nothing has been changed");
@@ -106,24 +120,36 @@ void command_set(unsigned int argc, char **argv)
     monitor_say("%s: from its next event on", g->vm.config.name);
 }
 
+void command_set(unsigned int argc, char **argv)
+{
+    struct typed typed = {argc, argv};
+
+    monitor_on_vm(argv[1], set, &typed);
+}
+
+static void reset(struct guest *g, void *arg)
+{
+    (void)arg;
+    processor_reset(&g->vm);
+}
+
 void command_reset(unsigned int argc, char **argv)
 {
-    struct guest *g = monitor_running_vm(argv[1]);
-
     (void)argc;
-    if (g)
-        processor_reset(&g->vm);
+    monitor_on_vm(argv[1], reset, NULL);
+}
+
+static void kill(struct guest *g, void *arg)
+{
+    (void)arg;
+    processor_kill(&g->vm);
+    monitor_say("%s has been killed", g->vm.config.name);
 }
 
 void command_kill(unsigned int argc, char **argv)
 {
-    struct guest *g = monitor_running_vm(argv[1]);
-
     (void)argc;
-    if (!g)
-        return;
-    processor_kill(&g->vm);
-    monitor_say("%s has been killed", g->vm.config.name);
+    monitor_on_vm(argv[1], kill, NULL);
 }
 
 void command_console(unsigned int argc, char **argv)
@@ -143,6 +169,13 @@ bool monitor_has_quit(void)
     return quit;
 }
 
+static void kill_quietly(struct guest *g, void *arg)
+{
+    (void)arg;
+    if (g->vm.state == VM_RUNNING)
+        processor_kill(&g->vm);
+}
+
 void command_quit(unsigned int argc, char **argv)
 {
     (void)argc;
@@ -150,7 +183,7 @@ void command_quit(unsigned int argc, char **argv)
     quit = true;
     for (unsigned int i = 0; i < guests_count(); i++) {
         if (guests_get(i)->vm.state == VM_RUNNING)
-            processor_kill(&guests_get(i)->vm);
+            processor_call(guests_get(i), kill_quietly, NULL);
     }
     console_look(VIEW_LINES, 0);
 }

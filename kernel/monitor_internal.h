@@ -14,6 +14,10 @@ void monitor_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct guest *monitor_vm(const char *word);
 struct guest *monitor_running_vm(const char *word);
 
+/* Calls fn(g, arg) where that VM is at home (kernel/smp.h), if it has not ended; says so if there is none, or
+ * it has. */
+void monitor_on_vm(const char *word, void (*fn)(struct guest *g, void *arg), void *arg);
+
 /* The VM's time as it is at RT `now`, looked at without touching it: a copy whose real time is latched; valid
  * until the next call. */
 const struct vtime *monitor_time_of(const struct vm *vm, rt_t now);

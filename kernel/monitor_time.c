@@ -2,6 +2,7 @@
 #include "kernel/describe.h"
 #include "kernel/monitor_internal.h"
 #include "kernel/processor.h"
+#include "kernel/smp.h"
 #include "timers/queue.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
@@ -27,26 +28,31 @@ static const char *balance(const struct vtime *t)
     return vtime_balances(t) ? "balances" : "DOES NOT BALANCE";
 }
 
-static void show_all(rt_t now)
+/* On its processor, as all of these. */
+static void show_line(struct guest *g, void *arg)
+{
+    const struct vtime *t;
+    struct vt_ledger l;
+    char rate[24], at[MONITOR_TIME], rt[MONITOR_TIME], lag[MONITOR_TIME], leapt[MONITOR_TIME],
+        paused[MONITOR_TIME];
+
+    (void)arg;
+    if (g->vm.state != VM_RUNNING)
+        return;
+    t = monitor_time_of(&g->vm, host_now());
+    vtime_ledger(t, &l);
+    show_rate(t, rate, sizeof rate);
+    monitor_say("%-16s  %-7s  %5s  %12s  %12s  %11s  %9s  %9s  %s", g->vm.config.name, mode_name(t), rate,
+                monitor_seconds(at, l.at), monitor_seconds(rt, l.elapsed), monitor_signed_ms(lag, l.lag),
+                monitor_seconds(leapt, l.leapt), monitor_seconds(paused, l.paused), balance(t));
+}
+
+static void show_all(void)
 {
     monitor_say(
         "%-16s  mode      rate          AT s          RT s       lag ms    leapt s   paused s  ledger", "vm");
-    for (unsigned int i = 0; i < guests_count(); i++) {
-        const struct vm *vm = &guests_get(i)->vm;
-        const struct vtime *t;
-        struct vt_ledger l;
-        char rate[24], at[MONITOR_TIME], rt[MONITOR_TIME], lag[MONITOR_TIME], leapt[MONITOR_TIME],
-            paused[MONITOR_TIME];
-
-        if (vm->state != VM_RUNNING)
-            continue;
-        t = monitor_time_of(vm, now);
-        vtime_ledger(t, &l);
-        show_rate(t, rate, sizeof rate);
-        monitor_say("%-16s  %-7s  %5s  %12s  %12s  %11s  %9s  %9s  %s", vm->config.name, mode_name(t), rate,
-                    monitor_seconds(at, l.at), monitor_seconds(rt, l.elapsed), monitor_signed_ms(lag, l.lag),
-                    monitor_seconds(leapt, l.leapt), monitor_seconds(paused, l.paused), balance(t));
-    }
+    for (unsigned int i = 0; i < guests_count(); i++)
+        processor_call(guests_get(i), show_line, NULL);
 }
 
 static void show_settings(const struct vtime_settings *s, const struct vtime *t)
@@ -86,11 +92,13 @@ static void show_ticks(const struct vtime *t)
     }
 }
 
-static void show_one(const struct vm *vm, rt_t now)
+static void show_one(struct guest *g, void *arg)
 {
-    const struct vtime *t = monitor_time_of(vm, now);
+    const struct vm *vm = &g->vm;
+    const struct vtime *t = monitor_time_of(vm, host_now());
     char at[MONITOR_TIME], rate[24];
 
+    (void)arg;
     show_rate(t, rate, sizeof rate);
     monitor_say("%s: AT %s s, mode %s, rate %s", vm->config.name, monitor_seconds(at, vtime_peek(t)),
                 mode_name(t), rate);
@@ -101,12 +109,10 @@ static void show_one(const struct vm *vm, rt_t now)
 
 void command_time(unsigned int argc, char **argv)
 {
-    const struct guest *g = argc > 1 ? monitor_running_vm(argv[1]) : NULL;
-
-    if (g)
-        show_one(&g->vm, host_now());
-    else if (argc == 1)
-        show_all(host_now());
+    if (argc > 1)
+        monitor_on_vm(argv[1], show_one, NULL);
+    else
+        show_all();
 }
 
 /* ---- queue: the columns of figure 6A ([0085]), and how far away each event is ---- */
@@ -128,17 +134,12 @@ static void show_entry(const struct vtimer *timer, at_t at)
                 monitor_signed_ms(in, (int64_t)(timer->at - at)));
 }
 
-void command_queue(unsigned int argc, char **argv)
+static void show_queue(struct guest *g, void *arg)
 {
-    const struct guest *g = monitor_running_vm(argv[1]);
-    const struct vtime *t;
-    at_t at;
+    const struct vtime *t = monitor_time_of(&g->vm, host_now());
+    at_t at = vtime_peek(t);
 
-    (void)argc;
-    if (!g)
-        return;
-    t = monitor_time_of(&g->vm, host_now());
-    at = vtime_peek(t);
+    (void)arg;
     monitor_say("%s at AT %llu (%llu ticks are a second)", g->vm.config.name, (unsigned long long)at,
                 (unsigned long long)vtime_hz(t));
     if (!t->queue.head) {
@@ -149,6 +150,12 @@ void command_queue(unsigned int argc, char **argv)
     for (const struct vtimer *timer = queue_after(&t->queue, NULL); timer;
          timer = queue_after(&t->queue, timer))
         show_entry(timer, at);
+}
+
+void command_queue(unsigned int argc, char **argv)
+{
+    (void)argc;
+    monitor_on_vm(argv[1], show_queue, NULL);
 }
 
 /* ---- deadlines ---- */
@@ -162,23 +169,29 @@ static void show_deadline(const char *what, const char *name, rt_t at, rt_t now)
                     monitor_signed_ms(in, (int64_t)(at - now)), what, name);
 }
 
-void command_deadlines(unsigned int argc, char **argv)
+/* As they were a moment ago: nothing here is worth stopping a processor for. */
+static void show_processor(unsigned int id, rt_t now)
 {
-    struct processor_deadlines d = processor_deadlines();
-    rt_t now = host_now();
+    struct processor_deadlines d = processor_deadlines(id);
 
-    (void)argc;
-    (void)argv;
-    monitor_say("  %20s  %12s  what", "RT", "in ms");
+    monitor_say("processor %u: its timer has been armed %llu times", id, (unsigned long long)d.arms);
     show_deadline("the timer is armed for this", "", d.armed, now);
     show_deadline("end of the slice", "", d.slice_end, now);
     show_deadline("a look at the console", "", d.console, now);
     for (unsigned int i = 0; i < guests_count(); i++) {
-        const struct vm *vm = &guests_get(i)->vm;
+        const struct guest *g = guests_get(i);
 
-        if (vm->state == VM_RUNNING && deadline_waits(&vm->deadline))
-            show_deadline("RT_N of ", vm->config.name, vm->deadline.at, now);
+        if (g->home == id && g->vm.state == VM_RUNNING && deadline_waits(&g->vm.deadline))
+            show_deadline("RT_N of ", g->vm.config.name, g->vm.deadline.at, now);
     }
-    monitor_say("  armed %llu times; a VM that waits for the processor has no deadline",
-                (unsigned long long)d.arms);
+}
+
+void command_deadlines(unsigned int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    monitor_say("  %20s  %12s  what", "RT", "in ms");
+    for (unsigned int id = 0; id < processors_in_use; id++)
+        show_processor(id, host_now());
+    monitor_say("  a VM that waits for the processor has no deadline");
 }

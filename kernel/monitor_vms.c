@@ -1,5 +1,6 @@
 /* What the monitor shows of VMs: states, shares, exits, registers, screens. */
 #include "kernel/monitor_internal.h"
+#include "kernel/smp.h"
 #include "vmm/exit.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
@@ -84,34 +85,36 @@ static uint64_t all_exits(const struct vm *vm)
     return sum;
 }
 
+/* On its processor: it may end there at any moment. */
+static void show_vm(struct guest *g, void *arg)
+{
+    unsigned int share = monitor_share(g);
+    char state[24];
+
+    (void)arg;
+    show_state(g, state, sizeof state);
+    monitor_say("%2u  %-16s  %-14s  %9u  %3u.%u%%  %10llu  %10llu  %6u", g->vm.index + 1, g->vm.config.name,
+                state, g->home, share / 10, share % 10,
+                (unsigned long long)((g->vm.ram.low + g->vm.ram.high) >> 20),
+                (unsigned long long)all_exits(&g->vm), g->vm.restarts);
+}
+
 void command_vms(unsigned int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    monitor_say(" #  %-16s  %-14s  share  memory MiB       exits  resets", "vm", "state");
-    for (unsigned int i = 0; i < guests_count(); i++) {
-        const struct guest *g = guests_get(i);
-        unsigned int share = monitor_share(g);
-        char state[24];
-
-        show_state(g, state, sizeof state);
-        monitor_say("%2u  %-16s  %-14s  %3u.%u%%  %10llu  %10llu  %6u", i + 1, g->vm.config.name, state,
-                    share / 10, share % 10, (unsigned long long)((g->vm.ram.low + g->vm.ram.high) >> 20),
-                    (unsigned long long)all_exits(&g->vm), g->vm.restarts);
-    }
+    monitor_say(" #  %-16s  %-14s  processor   share  memory MiB       exits  resets", "vm", "state");
+    for (unsigned int i = 0; i < guests_count(); i++)
+        processor_call(guests_get(i), show_vm, NULL);
 }
 
 /* ---- one VM ---- */
 
-void command_exits(unsigned int argc, char **argv)
+static void show_exits(struct guest *g, void *arg)
 {
-    const struct guest *g = monitor_running_vm(argv[1]);
-    uint64_t sum;
+    uint64_t sum = all_exits(&g->vm);
 
-    (void)argc;
-    if (!g)
-        return;
-    sum = all_exits(&g->vm);
+    (void)arg;
     for (unsigned int kind = 0; kind < EXIT_KINDS; kind++) {
         uint64_t n = vm_exits(&g->vm, (enum exit_kind)kind);
 
@@ -122,15 +125,23 @@ void command_exits(unsigned int argc, char **argv)
     monitor_say("%12llu  all exits of %s", (unsigned long long)sum, g->vm.config.name);
 }
 
-void command_regs(unsigned int argc, char **argv)
+void command_exits(unsigned int argc, char **argv)
 {
-    const struct guest *g = monitor_running_vm(argv[1]);
-
     (void)argc;
-    if (!g)
-        return;
+    monitor_on_vm(argv[1], show_exits, NULL);
+}
+
+static void show_registers(struct guest *g, void *arg)
+{
+    (void)arg;
     for (unsigned int i = 0; i < g->vm.nvcpus; i++)
         vcpu_dump(g->vm.vcpus[i]);
+}
+
+void command_regs(unsigned int argc, char **argv)
+{
+    (void)argc;
+    monitor_on_vm(argv[1], show_registers, NULL);
 }
 
 /* Code page 437's frames and letters have no place on a line of ASCII: a full stop stands for them. */
@@ -150,15 +161,12 @@ static void show_row(const uint8_t *cells, unsigned int row)
     monitor_say("%2u|%s", row + 1, text);
 }
 
-void command_screen(unsigned int argc, char **argv)
+static void show_screen(struct guest *g, void *arg)
 {
-    struct guest *g = monitor_running_vm(argv[1]);
     const uint8_t *cells;
     unsigned int cursor;
 
-    (void)argc;
-    if (!g)
-        return;
+    (void)arg;
     cells = vm_ram(&g->vm, SCREEN_BASE, SCREEN_COLUMNS * SCREEN_ROWS * 2);
     if (!cells) {
         monitor_say("%s has no text page", g->vm.config.name);
@@ -168,4 +176,10 @@ void command_screen(unsigned int argc, char **argv)
         show_row(cells, row);
     cursor = g->vm.platform.crtc[CRTC_CURSOR] * 256u + g->vm.platform.crtc[CRTC_CURSOR + 1];
     monitor_say("cursor: row %u, column %u", cursor / SCREEN_COLUMNS + 1, cursor % SCREEN_COLUMNS + 1);
+}
+
+void command_screen(unsigned int argc, char **argv)
+{
+    (void)argc;
+    monitor_on_vm(argv[1], show_screen, NULL);
 }

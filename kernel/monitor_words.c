@@ -1,5 +1,6 @@
 /* The words of the monitor's commands: which VM is meant, how times are written. */
 #include "kernel/monitor_internal.h"
+#include "kernel/smp.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
 #include "vmm/settings.h"
@@ -71,6 +72,31 @@ struct guest *monitor_running_vm(const char *word)
         return NULL;
     }
     return g;
+}
+
+struct deed {
+    void (*fn)(struct guest *g, void *arg);
+    void *arg;
+};
+
+/* It may have ended while the request was on its way. */
+static void do_deed(struct guest *g, void *arg)
+{
+    const struct deed *d = arg;
+
+    if (g->vm.state == VM_RUNNING)
+        d->fn(g, d->arg);
+    else
+        monitor_say("%s has ended", g->vm.config.name);
+}
+
+void monitor_on_vm(const char *word, void (*fn)(struct guest *g, void *arg), void *arg)
+{
+    struct guest *g = monitor_running_vm(word);
+    struct deed deed = {fn, arg};
+
+    if (g)
+        processor_call(g, do_deed, &deed);
 }
 
 /* ---- times ---- */

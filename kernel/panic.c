@@ -12,12 +12,28 @@
 #include "kernel/format.h"
 #include "kernel/lines.h"
 #include "kernel/log.h"
+#include "kernel/smp.h"
 #include "kernel/verdict.h"
 #include "vmm/host.h"
 
 #define BACK_TRACE_MAX 32
 
+#define NOBODY UINT32_MAX
+
 static unsigned int depth;
+static uint32_t panicking = NOBODY; /* the processor that does */
+
+/* One processor at a time: the first stops all others, the next ones wait to be stopped. */
+static void alone(void)
+{
+    uint32_t nobody = NOBODY;
+    uint32_t me = this_cpu()->id;
+
+    if (__atomic_compare_exchange_n(&panicking, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        processors_stop();
+    else if (nobody != me)
+        cpu_halt_forever();
+}
 
 /* A fault while panicking says so, and no more; one more on that way says nothing. */
 static void begin(void)
@@ -25,6 +41,7 @@ static void begin(void)
     static const char again[] = LOG_PREFIX "panic: while panicking";
 
     cli();
+    alone();
     depth++;
     if (depth > 2)
         machine_leave(VERDICT_CODE_PANIC);

@@ -6,13 +6,13 @@
 #include "arch/x86/percpu.h"
 #include "kernel/accounts.h"
 #include "kernel/console.h"
-#include "kernel/guests.h"
 #include "kernel/inject.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
-#include "kernel/sched.h"
+#include "kernel/processor_internal.h"
+#include "kernel/smp.h"
+#include "kernel/spread.h"
 #include "kernel/trace.h"
-#include "timers/coordinator.h"
 #include "timers/monitor.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
@@ -23,28 +23,12 @@
 #define LOOKS_PER_SECOND 100u  /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
 #define LONGS_PER_SECOND 2000u /* a look longer than one of these has taken the processor away */
 
-struct processor {
-    struct sched sched;
-    struct coordinator deadlines;
-    rt_t slice_end;          /* of the vCPU that runs, or ran last */
-    struct deadline console; /* a guest's unfinished line is to be flushed */
-    uint64_t turns;          /* of the loop */
-    rt_t looked;             /* at the clock */
-    bool each;               /* monitor=each */
-    rt_t next_look;          /* at the console */
-    bool away;               /* at the console, for long, since the loaded vCPU ran */
-    struct vcpu *loaded;     /* whose state is in the processor */
-    rt_t left;               /* the last guest's last exit, or the end of idling */
-    bool resched;            /* a vCPU ought to run before the present one: */
-    struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken */
-    volatile bool input;     /* the console has input that nobody has looked at */
-};
-
 static struct processor processors[MAX_CPUS];
+static unsigned int alive; /* VMs that have not ended, on all processors */
 
-static struct processor *this_processor(void)
+struct processor *processor_of(unsigned int id)
 {
-    return &processors[this_cpu()->id];
+    return &processors[id];
 }
 
 /* What belongs to no VM, in a full trace. */
@@ -70,22 +54,28 @@ static void timer_fired(void)
     coordinator_fired(&this_processor()->deadlines);
 }
 
-/* In the console's interrupt. */
+/* With the console's lock: in its interrupt, or where a guest begins a line. */
 static void input_came(void)
 {
-    this_processor()->input = true;
+    processor_kick(0);
 }
 
 void processor_init(const struct global_config *global)
 {
     static const struct coordinator_alarm_ops alarm = {.arm = arm};
-    struct processor *p = this_processor();
+    struct processor *p = &processors[this_cpu()->id];
 
+    this_cpu()->processor = p;
+    p->id = this_cpu()->id;
     sched_init(&p->sched, vt_mul_div(global->slice_ns, host_hz(), NS_PER_SECOND), global->boost);
     coordinator_init(&p->deadlines, &alarm, p);
     coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
     p->each = global->monitor_each;
     deadline_init(&p->console, NULL);
+    if (p->id != 0) {
+        apic_timer_enable();
+        return;
+    }
     apic_timer_init(true, timer_fired);
     console_on_input(input_came);
 }
@@ -98,7 +88,7 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
     if (p->each)
         monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
     next = coordinator_arm(&p->deadlines, rt < p->slice_end ? rt : p->slice_end);
-    return p->input || p->resched ? 0 : next; /* 0: past, so that the run stops for a look */
+    return p->attention || p->resched ? 0 : next; /* 0: past, so that the run stops for a look */
 }
 
 /* The deadline of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER: none. */
@@ -158,42 +148,66 @@ static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
     wake_at(p, vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
 }
 
-/* Console input for guests that wait for it; the others' ports ask for it themselves (vmm/uart.h). */
-static void feed_guests(struct processor *p, rt_t now)
+/* Its transmitter was held back because the ring was full, and it halted for it; or there is console input
+ * for a guest that waits for it (the others' ports ask for it themselves, vmm/uart.h). */
+static void serve_port(struct processor *p, struct guest *g, rt_t now)
+{
+    struct uart *uart = &g->vm.platform.uart;
+
+    if (uart->held && console_vm_ready(g->vm.index))
+        poll_vm(p, &g->vm, now);
+    if (console_vm_input(g->vm.index) && uart_feed(uart))
+        poll_vm(p, &g->vm, now);
+}
+
+/* A VM at home on another processor: that one serves its port, when it is told to. Input is told of once,
+ * when it comes: what the port has no room for it asks for when it has. */
+static void have_port_served(const struct guest *g, bool input)
+{
+    unsigned int home = g->home;
+
+    if (home != HOME_NONE && ((g->vm.platform.uart.held && console_vm_ready(g->vm.index)) ||
+                              (input && console_vm_input(g->vm.index))))
+        processor_kick(home);
+}
+
+static void serve_ports(struct processor *p, rt_t now, bool input)
 {
     for (unsigned int i = 0; i < guests_count(); i++) {
-        struct vm *vm = &guests_get(i)->vm;
+        struct guest *g = guests_get(i);
 
-        if (vm->state == VM_RUNNING && console_vm_input(i) && uart_feed(&vm->platform.uart))
-            poll_vm(p, vm, now);
+        if (g->vm.state != VM_RUNNING)
+            continue;
+        if (g->home == p->id)
+            serve_port(p, g, now);
+        else if (p->id == 0)
+            have_port_served(g, input);
     }
 }
 
-/* Guests whose transmitter was held back because the ring was full, and that halted for it. */
-static void poll_held(struct processor *p, rt_t now)
-{
-    for (unsigned int i = 0; i < guests_count(); i++) {
-        struct vm *vm = &guests_get(i)->vm;
-
-        if (vm->state == VM_RUNNING && vm->platform.uart.held && console_vm_ready(i))
-            poll_vm(p, vm, now);
-    }
-}
-
-/* The console needs a look now and then, not at each of a thousand switches or wake-ups a second. Input, and
- * a line that waits too long, bring one at once. */
+/* The boot processor's: the console's lines, and the operator. */
 static void look_at_console(struct processor *p, rt_t now)
 {
     rt_t lines, watch;
 
-    p->input = false;
     console_poll();
     monitor_service(now);
-    poll_held(p, now);
-    feed_guests(p, now);
     lines = console_deadline();
     watch = monitor_deadline();
     coordinator_set(&p->deadlines, &p->console, lines < watch ? lines : watch);
+}
+
+/* What others want, and the console: they need a look now and then, not at each of a thousand switches or
+ * wake-ups a second. Input, a request, and a line that waits too long, bring one at once. */
+static void look(struct processor *p, rt_t now)
+{
+    bool attention = p->attention;
+
+    p->attention = false;
+    inbox_serve(&p->inbox);
+    if (p->id == 0)
+        look_at_console(p, now);
+    serve_ports(p, now, attention);
     p->next_look = now + host_hz() / LOOKS_PER_SECOND;
 }
 
@@ -232,9 +246,9 @@ static rt_t act_on_deadlines(struct processor *p, rt_t now)
         else if (d->owner)
             poll_vm(p, d->owner, now);
     }
-    if (now < p->next_look && !p->input)
+    if (now < p->next_look && !p->attention)
         return now;
-    look_at_console(p, now);
+    look(p, now);
     after = look_at_clock(p);
     if (after - now > host_hz() / LONGS_PER_SECOND) {
         put_loaded(p, NULL);
@@ -249,8 +263,12 @@ static rt_t act_on_deadlines(struct processor *p, rt_t now)
 static void idle(struct processor *p)
 {
     trace(TRACE_IDLE, 0);
+    if (processors_in_use > 1)
+        spread_idles(p);
     coordinator_arm(&p->deadlines, RT_NEVER);
     wait_for_interrupt();
+    if (processors_in_use > 1)
+        spread_wakes(p);
     sched_idle(&p->sched);
     p->left = host_now();
     p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
@@ -267,32 +285,31 @@ static bool restart(struct vm *vm, const char *who)
 
 /* The share of each VM grows as others end, so less catching up is needed (DESIGN.md 2.8: the default is 4
  * times the runnable VMs of the processor). */
-static void set_rates(void)
+void processor_set_rates(const struct processor *p)
 {
-    unsigned int alive = guests_alive();
-
     for (unsigned int i = 0; i < guests_count(); i++) {
-        struct vm *vm = &guests_get(i)->vm;
+        const struct guest *g = guests_get(i);
 
-        if (vm->state == VM_RUNNING && vm->config.time.maxrate == 0) {
-            vm->time.policy.maxrate = (struct vt_ratio){4 * (uint64_t)alive, 1};
-        }
+        if (g->home == p->id && g->vm.state == VM_RUNNING && g->vm.config.time.maxrate == 0)
+            guests_get(i)->vm.time.policy.maxrate = (struct vt_ratio){4 * (uint64_t)p->vms, 1};
     }
 }
 
 /* Whoever looks on is told at once; the verdict's lines come when all have ended. */
-static void say_end(const struct vm *vm)
+static void say_end(const struct vm *vm, unsigned int left)
 {
     char words[GUESTS_END_WORDS];
-    unsigned int alive = guests_alive();
 
-    if (alive > 0 && vm->end != VM_END_KILLED)
-        host_log("vm %s has ended (%s); %u go%s on", vm->config.name, guests_end_words(words, vm), alive,
-                 alive == 1 ? "es" : "");
+    if (left > 0 && vm->end != VM_END_KILLED)
+        host_log("vm %s has ended (%s); %u go%s on", vm->config.name, guests_end_words(words, vm), left,
+                 left == 1 ? "es" : "");
 }
 
+/* The boot processor waits for the last one. */
 static void end(struct processor *p, struct vm *vm)
 {
+    unsigned int left;
+
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
     wake_at(p, vm, RT_NEVER);
@@ -301,8 +318,17 @@ static void end(struct processor *p, struct vm *vm)
     (void)console_view(); /* its terminal closes before more is said */
     accounts_print(vm);
     vm_destroy(vm);
-    set_rates();
-    say_end(vm);
+    p->vms--;
+    processor_set_rates(p);
+    left = __atomic_sub_fetch(&alive, 1, __ATOMIC_ACQ_REL);
+    say_end(vm, left);
+    if (left == 0)
+        processor_kick(0);
+}
+
+void processor_unload(struct processor *p)
+{
+    put_loaded(p, NULL);
 }
 
 /* What a run of `elapsed` costs. Switches are accounted for apart (sched_switched()): charged to the one that
@@ -325,8 +351,10 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     bool sibling = p->loaded && p->loaded->vm == vm; /* nobody else had the processor since its VM */
     enum run_stop stop;
 
-    if (p->loaded != vcpu)
+    if (p->loaded != vcpu) {
         put_loaded(p, vcpu);
+        p->switches++;
+    }
     p->loaded = vcpu;
     p->resched = false;
     p->yield_to = NULL;
@@ -353,7 +381,7 @@ static void start_all(struct processor *p)
     for (unsigned int i = 0; i < guests_count(); i++) {
         struct guest *g = guests_get(i);
 
-        if (g->vm.state != VM_RUNNING) {
+        if (g->vm.state != VM_RUNNING || g->home != p->id) {
             continue;
         }
         deadline_init(&g->vm.deadline, &g->vm);
@@ -369,6 +397,13 @@ static void start_all(struct processor *p)
     }
 }
 
+void processor_start(void)
+{
+    alive = guests_alive();
+    spread_start(processors_in_use);
+    processors_go();
+}
+
 uint64_t processor_progress(void)
 {
     const struct processor *p = this_processor();
@@ -381,15 +416,17 @@ void processor_run(void)
     struct processor *p = this_processor();
 
     start_all(p);
-    set_rates();
+    processor_set_rates(p);
     p->left = host_now();
-    while (guests_alive()) {
+    while (p->id != 0 || __atomic_load_n(&alive, __ATOMIC_ACQUIRE) > 0) {
         rt_t now = look_at_clock(p);
         struct sched_entity *e;
 
         p->turns++;
         inject_turn(now);
         now = act_on_deadlines(p, now);
+        if (spread_idle)
+            spread_share(p);
         e = sched_pick(&p->sched);
         if (e) {
             run_one(p, e, now);
@@ -458,9 +495,9 @@ void processor_kill(struct vm *vm)
     end(p, vm);
 }
 
-struct processor_deadlines processor_deadlines(void)
+struct processor_deadlines processor_deadlines(unsigned int id)
 {
-    const struct processor *p = this_processor();
+    const struct processor *p = processor_of(id);
 
     return (struct processor_deadlines){
         .slice_end = p->slice_end,

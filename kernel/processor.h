@@ -9,18 +9,24 @@
 #include "vmm/vm.h"
 
 /* Makes the calling processor's scheduler and coordinator; its LAPIC timer is armed by them from now on.
- * Once, before any VM is made. */
+ * Once, before its first VM runs; on the boot
+ * processor first. */
 void processor_init(const struct global_config *global);
 
-/* Runs all VMs on the calling processor until the last has ended. Interrupts disabled; they are opened in
- * guests and while idle. */
+/* Gives each VM a home, and lets the other processors begin. Boot processor, once, when the VMs have been
+ * made. */
+void processor_start(void);
+
+/* Runs the VMs that are at home on the calling processor: on the boot processor until the last VM of all has
+ * ended, on the others for ever. Interrupts disabled; they are opened in guests and while idle. */
 void processor_run(void);
 
 /* A number that changes while the calling processor gets on: its loop goes round, or NMIs take it out of a
  * guest. */
 uint64_t processor_progress(void);
 
-/* ---- the operator's wishes; from monitor_service() only, which is between two runs: no vCPU is in a guest
+/* ---- the operator's wishes; on the processor where the VM is at home, between two runs (processor_call() of
+ * kernel/smp.h)
  * ----
  */
 
@@ -33,13 +39,14 @@ void processor_reset(struct vm *vm);
 /* It ends as killed. */
 void processor_kill(struct vm *vm);
 
-/* The deadlines that are not a VM's, RT_NEVER where nothing waits. */
+/* The deadlines of processor `id` that are not a VM's, RT_NEVER where nothing waits. Of another processor
+ * they are as they were a moment ago. */
 struct processor_deadlines {
     rt_t slice_end; /* of the vCPU that ran last */
     rt_t console;   /* a look at the console */
     rt_t armed;     /* what the LAPIC timer is armed for, */
     uint64_t arms;  /* and how often it has been */
 };
-struct processor_deadlines processor_deadlines(void);
+struct processor_deadlines processor_deadlines(unsigned int id);
 
 #endif

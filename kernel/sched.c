@@ -40,6 +40,17 @@ static void enqueue(struct sched *s, struct sched_entity *e, bool front)
     e->ready_at = s->served;
 }
 
+void sched_adopt(struct sched *s, struct sched_entity *e)
+{
+    e->state = SCHED_BLOCKED;
+    e->budget = s->slice;
+    e->turn = s->served;
+    e->boosted = false;
+    s->runnable++;
+    enqueue(s, e, false);
+    e->ready_at = s->served - 1;
+}
+
 /* A round is one slice for every entity that wants to run. Whoever slept through a whole one starts afresh.
  */
 static bool slept_a_round(const struct sched *s, const struct sched_entity *e)

@@ -61,6 +61,10 @@ void sched_switched(struct sched *s, uint64_t ticks);
 /* Nobody wants the processor: what goes by from now on is paid by nobody. */
 void sched_idle(struct sched *s);
 
+/* One that sched_remove() has taken out of another instance (of another processor), and that can run: it goes
+ * behind those that wait, with a full slice, and counts as having waited. What it has used stays. */
+void sched_adopt(struct sched *s, struct sched_entity *e);
+
 /* The current entity ran for `ticks` (RT) and stops: it waits for an event (blocked) or could go on. A budget
  * that is used up puts it at the tail, else it goes on before those that wait for their turn. */
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked);

@@ -178,7 +178,7 @@ static bool answer_tsc(struct vcpu *vcpu, const struct exit_record *exit)
  * between the lock's release and the entry waits for the interrupts that the entry opens. */
 static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit)
 {
-    struct vm_lock *lock = &vcpu->vm->lock;
+    struct lock *lock = &vcpu->vm->lock;
     uint32_t ticket = lock->serving;
 
     __atomic_store_n(&vcpu->in_guest, true, __ATOMIC_RELAXED);

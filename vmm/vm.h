@@ -40,7 +40,7 @@ struct vm {
     struct bus bus;
     struct platform platform; /* its devices */
     struct pvclock pvclock;
-    struct vm_lock lock; /* of all that follows and precedes, with more than one vCPU (vm_lock()) */
+    struct lock lock; /* of all that follows and precedes, with more than one vCPU (vm_lock()) */
     struct vcpu *vcpus[VM_MAX_VCPUS];
     unsigned int nvcpus;
     void *arch;                /* the backend's part: nested page tables, bitmaps */
@@ -59,7 +59,7 @@ struct vm {
 
 /* Takes and gives back the lock of a VM with several vCPUs; one alone needs none. vcpu_run(), vcpu_put() and
  * vcpu_poll() do it themselves; who calls other functions about the VM knows that none of its vCPUs is with
- * another processor, or takes it. It is the outermost of all locks. */
+ * another processor, or takes it. */
 static inline void vm_lock(struct vm *vm)
 {
     if (vm->nvcpus > 1)

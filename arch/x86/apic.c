@@ -42,6 +42,9 @@ enum apic_register {
 #define DIVIDE_BY_1           0xbu
 #define ICR_PENDING           (1u << 12)
 #define ICR_ASSERT            (1u << 14)
+#define ICR_NMI               (4u << 8)
+#define ICR_INIT              (5u << 8)
+#define ICR_STARTUP           (6u << 8)
 #define XAPIC_ID_SHIFT        24
 
 #define CALIBRATION_DIVISOR 50 /* of a second: 20 ms */
@@ -108,7 +111,17 @@ void apic_send_ipi(uint32_t target, uint8_t vector)
 
 void apic_send_nmi(uint32_t target)
 {
-    send(target, LVT_NMI);
+    send(target, ICR_NMI);
+}
+
+void apic_send_init(uint32_t target)
+{
+    send(target, ICR_INIT);
+}
+
+void apic_send_startup(uint32_t target, uint64_t page)
+{
+    send(target, ICR_STARTUP | (uint32_t)(page >> 12 & 0xff));
 }
 
 /* The error register only says what happened if it is written first (11.5.3). Nothing to be done about it. */
@@ -260,12 +273,17 @@ static void timer_interrupt(struct trap_frame *frame)
 
 void apic_timer_init(bool allow_deadline, void (*fn)(void))
 {
-    apic_write(LAPIC_LVT_TIMER, LVT_MASKED | VECTOR_LAPIC_TIMER);
     hz = measure();
     ratio = ((hz << RATIO_SHIFT) + clock_hz() - 1) / clock_hz();
     deadline_mode = allow_deadline && (cpuid(1, 0).ecx & CPUID_1_ECX_TSC_DEADLINE);
     on_timer = fn;
     trap_set_handler(VECTOR_LAPIC_TIMER, timer_interrupt);
+    apic_timer_enable();
+}
+
+void apic_timer_enable(void)
+{
+    apic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_1);
     apic_write(LAPIC_LVT_TIMER, VECTOR_LAPIC_TIMER | (deadline_mode ? LVT_TIMER_DEADLINE : 0));
     /* xAPIC: the mode must be there before the first write of the MSR (11.5.4.1). */
     mfence();

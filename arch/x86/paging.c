@@ -129,10 +129,14 @@ static void map_image(void)
     map(data, virt_to_phys(rodata_end), (uint64_t)image_end - data, PTE_RW);
     map(DIRECT_MAP + virt_to_phys(text_start), virt_to_phys(text_start), data - text, PTE_RO);
 
-    for (unsigned int id = 0; id < MAX_CPUS; id++) {
-        for (unsigned int stack = 0; stack <= IST_STACKS; stack++)
-            *entry_of(percpu_guard(id, stack), 1) = 0;
-    }
+    for (unsigned int stack = 0; stack <= IST_STACKS; stack++)
+        *entry_of(percpu_guard(0, stack), 1) = 0;
+}
+
+void paging_unmap_page(uint64_t v)
+{
+    *entry_of(v, 1) = 0;
+    invlpg((void *)v);
 }
 
 void paging_init(const struct boot_info *boot)

@@ -41,6 +41,10 @@ volatile void *map_mmio(uint64_t phys, uint64_t size);
  * address that is beyond the processor's width. Start-up only. */
 const void *map_firmware(uint64_t phys, uint64_t size);
 
+/* Nothing is at v's page any more (of a whole mapping of ours): a stack's guard. Start-up only, before
+ * another processor could use it. */
+void paging_unmap_page(uint64_t v);
+
 /* Bytes of page tables in use. */
 uint64_t paging_bytes(void);
 

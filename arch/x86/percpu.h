@@ -1,5 +1,4 @@
-/* What belongs to one processor, reached through the GS base. One processor runs now; the array is for
- * several. */
+/* What belongs to one processor, reached through the GS base. */
 #ifndef ARCH_X86_PERCPU_H
 #define ARCH_X86_PERCPU_H
 
@@ -8,11 +7,12 @@
 
 #include "arch/x86/descriptors.h"
 
-#define MAX_CPUS       4
+#define MAX_CPUS       64
 #define STACK_SIZE     16384 /* the main stack of a processor */
 #define IST_STACK_SIZE 8192  /* each of its interrupt stack table */
 #define GUARD_SIZE     4096  /* below each stack a page that is not mapped */
 
+struct processor;
 struct vcpu;
 struct vm;
 
@@ -21,9 +21,10 @@ struct percpu {
     unsigned int id;     /* 0.. in order of start */
     uint32_t apic_id;
 
-    struct vcpu *vcpu;        /* the virtual CPU that runs or ran last here: scheduler's and backend's */
-    const struct vm *last_vm; /* whose guest ran here last (mitigate.h) */
-    void *hv;                 /* the backend's own per-processor state (VMXON region, ...) */
+    struct vcpu *vcpu;           /* the virtual CPU that runs or ran last here: scheduler's and backend's */
+    const struct vm *last_vm;    /* whose guest ran here last (mitigate.h) */
+    void *hv;                    /* the backend's own per-processor state (VMXON region, ...) */
+    struct processor *processor; /* kernel/processor.c's */
 
     uint64_t nmis;       /* NMIs taken in the host */
     uint64_t interrupts; /* device and LAPIC interrupts taken */
@@ -44,10 +45,10 @@ static inline struct percpu *this_cpu(void)
     return p;
 }
 
-/* The processor with number id (id < MAX_CPUS), started or not. */
+/* The processor with number id (id < percpu_count()). */
 struct percpu *percpu_of(unsigned int id);
 
-/* Numbers of the processors that run now. */
+/* How many processors there are: their numbers are 0.. */
 unsigned int percpu_count(void);
 
 /* Top of a processor's main stack (0) or of one of its IST stacks (1..IST_STACKS). */
@@ -58,6 +59,11 @@ uint64_t percpu_guard(unsigned int id, unsigned int stack);
 
 /* Makes processor 0's percpu the calling processor's: descriptors and GS base. */
 void percpu_init_boot(void);
+
+/* The next number's, with stacks; NULL: memory is out, or there are MAX_CPUS. Boot processor, at start, as is
+ * percpu_forget(): the number made last is free again. */
+struct percpu *percpu_create(void);
+void percpu_forget(struct percpu *cpu);
 
 /* The top of the stack that `address` lies in, 0 if it is in none: how far a back-trace may read. */
 uint64_t percpu_stack_end(uint64_t address);

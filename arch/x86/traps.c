@@ -9,6 +9,7 @@
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
 #include "kernel/panic.h"
+#include "kernel/smp.h"
 #include "vmm/host.h"
 
 #define FIRST_DEVICE_VECTOR 0x20
@@ -78,8 +79,9 @@ void traps_init(void)
     write_cr4(read_cr4() | CR4_MCE);
 }
 
-void trap_count_nmi(void)
+void trap_nmi(void)
 {
+    processors_stop_here();
     this_cpu()->nmis++;
 }
 
@@ -116,8 +118,9 @@ static _Noreturn void exception(const struct trap_frame *frame)
 void trap_dispatch(struct trap_frame *frame)
 {
     if (frame->vector == VECTOR_NMI) {
-        /* The watchdog's, or a real machine's button or chipset. It must not disturb the guests. */
-        trap_count_nmi();
+        /* The watchdog's, a panic's that stops this processor, or a real machine's button or chipset. It must
+         * not disturb the guests. */
+        trap_nmi();
         if (on_nmi)
             on_nmi(frame);
         return;

@@ -10,10 +10,9 @@
 #define VECTOR_MACHINE_CHECK 18
 #define VECTOR_PIC           0x20 /* the 8259 pair's sixteen */
 #define VECTOR_LAPIC_TIMER   0xe0
-#define VECTOR_IPI_KICK                                                                                      \
-    0xe1 /* another processor wants a look at its VM (no handler needed: the exit is enough) */
-#define VECTOR_LAPIC_ERROR 0xfe
-#define VECTOR_SPURIOUS    0xff /* low four bits all ones for old LAPICs (SDM vol. 3, 11.9) */
+#define VECTOR_IPI_KICK      0xe1 /* another processor wants something (kernel/smp.h) */
+#define VECTOR_LAPIC_ERROR   0xfe
+#define VECTOR_SPURIOUS      0xff /* low four bits all ones for old LAPICs (SDM vol. 3, 11.9) */
 
 /* What traps.asm pushes; the layout is known there. */
 struct trap_frame {
@@ -34,7 +33,8 @@ void trap_set_handler(uint8_t vector, trap_handler fn);
  * descriptors_init(). */
 void traps_init(void);
 
-/* Called by traps.asm. Exceptions panic; NMI is counted; a vector without a handler is counted as spurious.
+/* Called by traps.asm. Exceptions panic; NMI is counted, or stops the processor; a vector without a handler
+ * is counted as spurious.
  */
 void trap_dispatch(struct trap_frame *frame);
 
@@ -43,7 +43,7 @@ struct descriptor_table;
 void trap_idt(struct descriptor_table *out);
 
 /* For a backend whose exit tells of an NMI that the processor has not delivered to the IDT. */
-void trap_count_nmi(void);
+void trap_nmi(void);
 
 /* Who hears of each NMI in the host, beside the count. It may come anywhere: it may not take a lock, nor
  * write what others write. */

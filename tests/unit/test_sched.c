@@ -228,6 +228,58 @@ static void two_of_one_account_swap(void **state)
     assert_ptr_equal(sched_pick(&s), &e[1]);
 }
 
+/* It comes from another processor, where it waited: it goes behind those that wait here, with a whole slice,
+ * and counts as having waited, so that what passed is its VM's lag. What it has used stays. */
+static void one_that_moves_here_waits_its_turn(void **state)
+{
+    struct sched from, to;
+    struct sched_entity a, b, c;
+
+    (void)state;
+    sched_init(&from, SLICE, true);
+    sched_init(&to, SLICE, true);
+    sched_add(&from, &a, NULL);
+    sched_add(&from, &b, NULL);
+    sched_add(&to, &c, NULL);
+    sched_wake(&from, &a);
+    sched_wake(&from, &b);
+    sched_wake(&to, &c);
+    assert_ptr_equal(sched_pick(&from), &a);
+    sched_ran(&from, 300, false);
+    sched_remove(&from, &a);
+    assert_int_equal(from.runnable, 1);
+    sched_adopt(&to, &a);
+    assert_int_equal(to.runnable, 2);
+    assert_int_equal(a.used, 300);
+    assert_int_equal(a.budget, SLICE);
+    assert_ptr_equal(sched_pick(&to), &c);
+    sched_ran(&to, SLICE, true);
+    assert_ptr_equal(sched_pick(&to), &a);
+    assert_true(a.waited);
+    sched_ran(&to, SLICE, true);
+}
+
+static void one_that_moves_to_an_idle_one_has_waited_too(void **state)
+{
+    struct sched from, to;
+    struct sched_entity a;
+
+    (void)state;
+    sched_init(&from, SLICE, true);
+    sched_init(&to, SLICE, true);
+    sched_add(&from, &a, NULL);
+    sched_wake(&from, &a);
+    sched_remove(&from, &a);
+    sched_adopt(&to, &a);
+    assert_ptr_equal(sched_pick(&to), &a);
+    assert_true(a.waited);
+    sched_ran(&to, 1, true);
+    sched_wake(&to, &a);
+    assert_ptr_equal(sched_pick(&to), &a);
+    assert_false(a.waited);
+    sched_ran(&to, 1, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -239,6 +291,8 @@ int main(void)
         cmocka_unit_test(who_wakes_pays_for_the_switches),
         cmocka_unit_test(a_light_sleeper_is_never_held_up),
         cmocka_unit_test(two_of_one_account_swap),
+        cmocka_unit_test(one_that_moves_here_waits_its_turn),
+        cmocka_unit_test(one_that_moves_to_an_idle_one_has_waited_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

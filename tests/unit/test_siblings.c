@@ -60,7 +60,7 @@ static void start_second(void)
 
 /* ---- the lock ---- */
 
-static struct vm_lock lock;
+static struct lock lock;
 static unsigned int waited;
 
 static void other_lets_go(void)
@@ -74,7 +74,7 @@ static void tickets(void **state)
     uint32_t ticket;
 
     (void)state;
-    lock = (struct vm_lock){UINT32_MAX, UINT32_MAX}; /* they wrap */
+    lock = (struct lock){UINT32_MAX, UINT32_MAX}; /* they wrap */
     waited = 0;
     assert_false(lock_is_held(&lock));
     assert_true(lock_look(&lock, &ticket));

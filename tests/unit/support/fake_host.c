@@ -44,6 +44,20 @@ uint64_t host_now_in_order(void)
     return host_now();
 }
 
+/* Of each thread: the classes that it holds. */
+static _Thread_local uint32_t locks_held;
+
+void host_lock_taking(enum lock_class class)
+{
+    assert_false(locks_held >> class & 1u);
+    locks_held |= 1u << class;
+}
+
+void host_lock_given_back(enum lock_class class)
+{
+    locks_held &= ~(1u << class);
+}
+
 void host_relax(void)
 {
     if (fake_host.on_relax)

@@ -1,0 +1,52 @@
+/* What the files about processors share: processor.c (the round), spread.c (which VM is where), smp.c (start,
+ * kicks, requests). For nobody else. */
+#ifndef KERNEL_PROCESSOR_INTERNAL_H
+#define KERNEL_PROCESSOR_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "arch/x86/percpu.h"
+#include "kernel/guests.h"
+#include "kernel/request.h"
+#include "kernel/sched.h"
+#include "timers/coordinator.h"
+
+struct processor {
+    unsigned int id; /* as in struct percpu */
+    struct sched sched;
+    struct coordinator deadlines;
+    rt_t slice_end;          /* of the vCPU that runs, or ran last */
+    struct deadline console; /* a guest's unfinished line is to be flushed */
+    uint64_t turns;          /* of the loop */
+    rt_t looked;             /* at the clock */
+    bool each;               /* monitor=each */
+    rt_t next_look;          /* at the console */
+    bool away;               /* at the console, for long, since the loaded vCPU ran */
+    struct vcpu *loaded;     /* whose state is in the processor */
+    rt_t left;               /* the last guest's last exit, or the end of idling */
+    bool resched;            /* a vCPU ought to run before the present one: */
+    struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken */
+    volatile bool attention; /* the console has input that nobody has looked at, or another processor has put
+                                something into the inbox. Anybody sets it, the round clears it */
+    struct inbox inbox;
+    unsigned int vms;  /* that are at home here and have not ended */
+    uint64_t switches; /* to another vCPU than the last */
+    rt_t asked;        /* when it last asked another for work */
+    uint64_t arrivals; /* VMs taken over from other processors */
+};
+
+/* The processor with this number; the calling one, after its processor_init(). */
+struct processor *processor_of(unsigned int id);
+static inline struct processor *this_processor(void)
+{
+    return this_cpu()->processor;
+}
+
+/* ---- processor.c; on the processor's own, between two runs ---- */
+
+/* Takes the loaded vCPU out of it. */
+void processor_unload(struct processor *p);
+/* Its VMs' share has changed: the default of maxrate= with it. */
+void processor_set_rates(const struct processor *p);
+
+#endif

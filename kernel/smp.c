@@ -1,0 +1,232 @@
+#include "kernel/smp.h"
+
+#include "arch/x86/apic.h"
+#include "arch/x86/clock.h"
+#include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
+#include "arch/x86/smp.h"
+#include "arch/x86/traps.h"
+#include "arch/x86/warp.h"
+#include "kernel/processor.h"
+#include "kernel/processor_internal.h"
+#include "kernel/spread.h"
+#include "kernel/trace.h"
+#include "vmm/host.h"
+
+#define LOOKS                                                                                                \
+    100000000u /* at another processor's turn or answer until it is taken for dead: a second or so */
+
+unsigned int processors_in_use = 1;
+static volatile bool go;
+
+/* The one that is being started. */
+static struct {
+    const struct hv_ops *backend;
+    const struct global_config *global;
+    struct warp warp;
+    volatile enum { COMPARING, AGREED, READY, FAILED } state;
+    char why[VM_REASON_MAX];
+} start;
+
+/* ---- the start ---- */
+
+static void wait_for(bool (*come)(void))
+{
+    for (unsigned int looks = LOOKS; looks > 0 && !come(); looks--)
+        cpu_pause();
+}
+
+static bool agreed(void)
+{
+    return start.state == AGREED;
+}
+
+static bool settled(void)
+{
+    return start.state == READY || start.state == FAILED;
+}
+
+/* On the new processor. The boot processor dismisses it where it stands if it does not like what it sees. */
+static void begin(void)
+{
+    if (!warp_run(&start.warp, false, LOOKS))
+        return;
+    wait_for(agreed);
+    if (!start.backend->cpu_enable(start.why, sizeof start.why)) {
+        start.state = FAILED;
+        return;
+    }
+    trace_init(start.global);
+    processor_init(start.global);
+    start.state = READY;
+    while (!go)
+        wait_for_interrupt();
+    processor_run();
+}
+
+/* What is wrong with the one that has answered; NULL: nothing, it is ready. */
+static const char *try(void)
+{
+    if (!warp_run(&start.warp, true, LOOKS))
+        return "it stopped while its TSC was compared";
+    if (start.warp.backwards) {
+        host_snprintf(start.why, sizeof start.why, "its TSC and the boot processor's are %llu ticks apart",
+                      (unsigned long long)start.warp.backwards);
+        return start.why;
+    }
+    start.state = AGREED;
+    wait_for(settled);
+    if (start.state == READY)
+        return NULL;
+    return start.state == FAILED ? start.why : "it stopped while it switched virtualization on";
+}
+
+/* False, and what was wrong in *why. */
+static bool start_one(uint32_t apic_id, const char **why)
+{
+    struct percpu *cpu;
+
+    warp_init(&start.warp);
+    start.state = COMPARING;
+    cpu = smp_start(apic_id, begin, why);
+    if (!cpu)
+        return false;
+    *why = try();
+    if (*why)
+        smp_dismiss(cpu);
+    return *why == NULL;
+}
+
+static void kicked(struct trap_frame *frame)
+{
+    (void)frame;
+    apic_eoi();
+}
+
+void processors_start(const struct boot_info *boot, const struct global_config *global,
+                      const struct hv_ops *backend)
+{
+    unsigned int limit = global->processors ? global->processors : MAX_CPUS;
+    static uint32_t ids[MAX_CPUS];
+    unsigned int n = smp_others(ids, MAX_CPUS);
+    const char *why;
+
+    trap_set_handler(VECTOR_IPI_KICK, kicked);
+    if (n == 0 || limit == 1)
+        return;
+    if (!smp_prepare(boot)) {
+        host_log("no memory below 1 MiB to start other processors from: the boot processor runs everything");
+        return;
+    }
+    start.backend = backend;
+    start.global = global;
+    for (unsigned int i = 0; i < n && processors_in_use < limit; i++) {
+        if (start_one(ids[i], &why))
+            processors_in_use++;
+        else
+            host_log("processor with APIC id %u left out: %s", ids[i], why);
+    }
+    smp_finish();
+}
+
+void processors_go(void)
+{
+    go = true;
+    for (unsigned int id = 1; id < processors_in_use; id++)
+        processor_kick(id);
+}
+
+void processors_report(void)
+{
+    for (unsigned int id = 0; processors_in_use > 1 && id < processors_in_use; id++) {
+        const struct processor *p = processor_of(id);
+
+        host_log("processor %u: %llu switches, timer armed %llu times, %llu VMs taken over", id,
+                 (unsigned long long)p->switches, (unsigned long long)p->deadlines.arms,
+                 (unsigned long long)p->arrivals);
+    }
+}
+
+/* ---- requests ---- */
+
+void processor_kick(unsigned int id)
+{
+    processor_of(id)->attention = true;
+    if (id != this_cpu()->id)
+        apic_send_ipi(percpu_of(id)->apic_id, VECTOR_IPI_KICK);
+}
+
+void processor_send(unsigned int id, struct request *r)
+{
+    inbox_put(&processor_of(id)->inbox, r);
+    processor_kick(id);
+}
+
+struct call {
+    struct request request; /* first */
+    struct guest *guest;
+    void (*fn)(struct guest *g, void *arg);
+    void *arg;
+    enum { WAITING, DONE, MOVED } state;
+};
+
+static void answer(struct request *r)
+{
+    struct call *c = (struct call *)r;
+    bool here = c->guest->home == this_cpu()->id;
+
+    if (here)
+        c->fn(c->guest, c->arg);
+    __atomic_store_n(&c->state, here ? DONE : MOVED,
+                     __ATOMIC_RELEASE); /* the caller's stack: not ours any more */
+}
+
+void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg)
+{
+    struct call call = {{.carry_out = answer}, g, fn, arg, MOVED};
+
+    while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) != DONE) {
+        unsigned int home = __atomic_load_n(&g->home, __ATOMIC_ACQUIRE);
+
+        if (home == this_cpu()->id) {
+            fn(g, arg);
+            return;
+        }
+        if (home == HOME_NONE) {
+            inbox_serve(&this_processor()->inbox); /* it may be coming here */
+            cpu_pause();
+            continue;
+        }
+        call.state = WAITING;
+        processor_send(home, &call.request);
+        while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) == WAITING)
+            cpu_pause();
+    }
+}
+
+/* ---- a panic ---- */
+
+static bool stopping;
+static unsigned int stopped;
+
+void processors_stop(void)
+{
+    unsigned int others = percpu_count() - 1;
+    unsigned int looks = LOOKS / 100;
+
+    __atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
+    for (unsigned int id = 0; id < percpu_count(); id++) {
+        if (id != this_cpu()->id)
+            apic_send_nmi(percpu_of(id)->apic_id);
+    }
+    while (looks-- > 0 && __atomic_load_n(&stopped, __ATOMIC_ACQUIRE) < others)
+        cpu_pause();
+}
+
+void processors_stop_here(void)
+{
+    if (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE))
+        return;
+    __atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
+    cpu_halt_forever();
+}

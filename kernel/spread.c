@@ -1,0 +1,182 @@
+#include "kernel/spread.h"
+
+#include "arch/x86/percpu.h"
+#include "kernel/processor_internal.h"
+#include "kernel/smp.h"
+#include "vmm/backend.h"
+#include "vmm/host.h"
+
+uint64_t spread_idle;
+
+_Static_assert(MAX_CPUS <= 64, "spread_idle has a bit for each");
+
+static struct guest *guest_of(const struct sched_entity *e)
+{
+    const struct vcpu *vcpu = e->owner;
+
+    return guests_get(vcpu->vm->index);
+}
+
+/* ---- the start ---- */
+
+/* The one with the fewest vCPUs; of equals the first. */
+static unsigned int emptiest(const unsigned int *vcpus, unsigned int processors)
+{
+    unsigned int best = 0;
+
+    for (unsigned int i = 1; i < processors; i++) {
+        if (vcpus[i] < vcpus[best])
+            best = i;
+    }
+    return best;
+}
+
+static void settle(struct guest *g, unsigned int home, unsigned int *vcpus)
+{
+    g->home = home;
+    vcpus[home] += g->vm.nvcpus;
+    processor_of(home)->vms++;
+    /* They were made on the boot processor. */
+    for (unsigned int i = 0; home != 0 && i < g->vm.nvcpus; i++)
+        hv->vcpu_unload(g->vm.vcpus[i]);
+}
+
+void spread_start(unsigned int processors)
+{
+    static unsigned int vcpus[MAX_CPUS];
+
+    for (unsigned int pinned = 1; pinned <= 1; pinned--) {
+        for (unsigned int i = 0; i < guests_count(); i++) {
+            struct guest *g = guests_get(i);
+
+            if (g->vm.state != VM_RUNNING || (g->vm.config.npins > 0) != pinned)
+                continue;
+            settle(g, pinned ? g->vm.config.pins[0] : emptiest(vcpus, processors), vcpus);
+        }
+    }
+}
+
+bool spread_refuses(const struct vm_config *config, char *why, size_t size)
+{
+    unsigned int last = processors_in_use - 1;
+
+    for (unsigned int i = 0; i < config->npins; i++) {
+        if (config->pins[i] > last) {
+            host_snprintf(why, size, "pin=%u: the processors in use are 0 to %u", config->pins[i], last);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- idle ones ---- */
+
+static uint64_t bit(unsigned int id)
+{
+    return 1ull << id;
+}
+
+/* Any order of these and of the round's own look at its queue will do: a VM that is not given now is at the
+ * next round, at the end of a slice at the latest. */
+static struct processor *busiest(const struct processor *p)
+{
+    struct processor *best = NULL;
+
+    for (unsigned int i = 0; i < processors_in_use; i++) {
+        struct processor *q = processor_of(i);
+        unsigned int n = __atomic_load_n(&q->sched.runnable, __ATOMIC_RELAXED);
+
+        if (q != p && n > 1 && (!best || n > best->sched.runnable))
+            best = q;
+    }
+    return best;
+}
+
+void spread_idles(struct processor *p)
+{
+    rt_t now = host_now();
+    struct processor *q;
+
+    __atomic_fetch_or(&spread_idle, bit(p->id), __ATOMIC_SEQ_CST);
+    if (now - p->asked < p->sched.slice)
+        return; /* who wakes and sleeps a thousand times a second does not interrupt others as often */
+    q = busiest(p);
+    if (!q)
+        return;
+    p->asked = now;
+    processor_kick(q->id);
+}
+
+void spread_wakes(struct processor *p)
+{
+    __atomic_fetch_and(&spread_idle, ~bit(p->id), __ATOMIC_SEQ_CST);
+}
+
+/* ---- moving ---- */
+
+static struct guest *guest_of_move(struct request *r)
+{
+    return (struct guest *)((uintptr_t)r - offsetof(struct guest, move));
+}
+
+/* On the processor that it comes to. */
+static void arrive(struct request *r)
+{
+    struct guest *g = guest_of_move(r);
+    struct processor *p = this_processor();
+
+    p->vms++;
+    p->arrivals++;
+    processor_set_rates(p);
+    sched_adopt(&p->sched, &g->entities[0]);
+    __atomic_store_n(&g->home, p->id, __ATOMIC_RELEASE);
+}
+
+static void give(struct processor *p, struct guest *g, unsigned int to)
+{
+    struct vcpu *vcpu = g->vm.vcpus[0];
+
+    if (p->loaded == vcpu)
+        processor_unload(p);
+    hv->vcpu_unload(vcpu);
+    sched_remove(&p->sched, &g->entities[0]);
+    p->vms--;
+    processor_set_rates(p);
+    __atomic_store_n(&g->home, HOME_NONE, __ATOMIC_RELAXED);
+    g->move.carry_out = arrive;
+    processor_send(to, &g->move);
+}
+
+/* The last in the queue would wait longest. */
+static struct guest *to_give(const struct processor *p)
+{
+    struct guest *last = NULL;
+
+    for (struct sched_entity *e = p->sched.head; e != NULL; e = e->next) {
+        struct guest *g = guest_of(e);
+
+        if (g->vm.nvcpus == 1 && g->vm.config.npins == 0)
+            last = g;
+    }
+    return last;
+}
+
+/* The first idle one; its bit is ours then. False: somebody else was quicker. */
+static bool claim(unsigned int *id)
+{
+    uint64_t idle = __atomic_load_n(&spread_idle, __ATOMIC_RELAXED);
+
+    if (idle == 0)
+        return false;
+    *id = (unsigned int)__builtin_ctzll(idle);
+    return __atomic_fetch_and(&spread_idle, ~bit(*id), __ATOMIC_SEQ_CST) & bit(*id);
+}
+
+void spread_share(struct processor *p)
+{
+    struct guest *g;
+    unsigned int to;
+
+    while (p->sched.runnable > 1 && (g = to_give(p)) != NULL && claim(&to))
+        give(p, g, to);
+}
