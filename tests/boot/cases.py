@@ -5,6 +5,7 @@ from case import Case
 import coherent
 import scenes
 from dates import dates
+from parallel import CASES as PARALLEL
 from shares import thirds
 from traces import dump_loads, figure7, four_busy
 
@@ -358,7 +359,7 @@ FAULTS = [
       for word in ("nmi", "lost-timer", "late-timer")),
     fault("no-memory", [*GOOD_SEEN, r"^escapement: vm s ended refused .*memory", all_ended(1, 1)], status=1, only="qemu", why=SLOW),
     ends("machine-check", r"machine check: "),
-    ends("stall", r"watchdog: the processor has made no progress for \d+ ms"),
+    ends("stall", r"watchdog: processor 0 has made no progress for \d+ ms"),
     ends("tsc-back", r"the TSC has gone back from \d+ to \d+"),
     *(ends(word, panic, only="qemu", why="common code, and Bochs takes half a minute")
       for word, panic in (("stack", r"a function of the hypervisor has written past its stack frame"),
@@ -466,4 +467,4 @@ LOADERS = [
     bad_loader("stranger", 0, r"^escapement: the loader is no multiboot loader .*boot with GRUB 2", status=124),
 ]
 
-CASES = [*WORKING, *CONSOLE, *TRACES, *GUESTS, *SEVERAL, *HOSTILES, *FAULTS, *SOAK, *BAD_INPUT, *LOADERS]
+CASES = [*WORKING, *PARALLEL, *CONSOLE, *TRACES, *GUESTS, *SEVERAL, *HOSTILES, *FAULTS, *SOAK, *BAD_INPUT, *LOADERS]

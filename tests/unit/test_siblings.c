@@ -74,7 +74,7 @@ static void tickets(void **state)
     uint32_t ticket;
 
     (void)state;
-    lock = (struct lock){UINT32_MAX, UINT32_MAX}; /* they wrap */
+    lock = (struct lock){.next = UINT32_MAX, .serving = UINT32_MAX}; /* they wrap */
     waited = 0;
     assert_false(lock_is_held(&lock));
     assert_true(lock_look(&lock, &ticket));

@@ -8,6 +8,7 @@
 
 #include "timers/vtime.h"
 #include "vmm/host.h"
+#include "vmm/lock.h"
 #include "vmm/vcpu.h"
 
 #define PAGE 4096u
@@ -49,7 +50,7 @@ static _Thread_local uint32_t locks_held;
 
 void host_lock_taking(enum lock_class class)
 {
-    assert_false(locks_held >> class & 1u);
+    ASSERT(!(locks_held >> class & 1u));
     locks_held |= 1u << class;
 }
 

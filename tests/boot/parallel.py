@@ -1,0 +1,85 @@
+"""Boot tests on a machine of several processors (issue "Several processors"). In Bochs they run truly side by side; QEMU
+counting instructions runs one at a time, some milliseconds each, so a guest that looks at clocks there sees them jump."""
+from case import Case
+from shares import mean, rounds_of
+
+SHARE = "{guests}/share.elf mem=4M"
+CLOCK = "{guests}/clock.elf mem=16M"
+HELLO = "{guests}/hello.elf mem=16M"
+HALTED = "{guests}/hostile.elf mem=16M -- mode=clihlt"
+AGAIN = "{guests}/again.bin mem=2M"
+CLOCKS = "QEMU's processors take turns of milliseconds: no guest's calibration survives that"
+BUSY = "abcdefgh"
+
+
+def vms(*lines):
+    return [word for line in lines for word in ("--vm", line)]
+
+
+def all_ended(ok, failed):
+    return rf"^escapement: all VMs ended, {ok} ok, {failed} failed$"
+
+
+def did(processor, switches=r"\d+", arms=r"[1-9]\d*", arrivals=r"\d+"):
+    return rf"^escapement: processor {processor}: {switches} switches, timer armed {arms} times, {arrivals} VMs taken over$"
+
+
+def linear(processors):
+    """Eight busy guests together do `processors` times the work of one alone, within 3 %."""
+    def check(text):
+        rounds = rounds_of(text)
+        lacking = [name for name in BUSY if 0 not in rounds.get(name, {})]
+        if lacking or 3 not in rounds["a"]:
+            return f"no report of guest {(lacking or ['a'])[0]}"
+        together = sum(rounds[name][0] for name in BUSY) / mean([3], rounds["a"])
+        if not processors * 0.97 <= together <= processors * 1.03:
+            return f"eight guests did {together:.3f} times the work of one, not {processors} times"
+        return None
+    return check
+
+
+def eight_busy(processors):
+    return Case(f"eight-busy-on-{processors}", ["--cpus", str(processors), *vms(
+        f"a {SHARE} -- seconds=4", *(f"{n} {SHARE} -- seconds=2" for n in BUSY[1:]))],
+        anywhere=[rf"^escapement: processor .*, {processors} in use", *(did(i) for i in range(processors)), all_ended(8, 0)],
+        check=linear(processors), timeout=600, slow=True, only="bochs", why=CLOCKS)
+
+
+CASES = [
+    Case("two-processors", ["--cpus", "2", *vms(f"a {HELLO}", f"b {HELLO}", f"c {HELLO}", f"d {HELLO}")],
+         anywhere=[r"^escapement: processor .*, 2 in use", *(rf"^{n}\| SUMMARY: \d+ checks, 0 failed" for n in "abcd"),
+                   did(0), did(1), all_ended(4, 0)]),
+    Case("four-processors", ["--cpus", "4", *vms(*(f"{n} {HELLO}" for n in "abcdef"))],
+         anywhere=[r"^escapement: processor .*, 4 in use", *(did(i) for i in range(4)), all_ended(6, 0)]),
+    Case("parallel-clocks", ["--cpus", "2", *vms(*(f"{n} {CLOCK} -- seconds=1" for n in "ab"))],
+         anywhere=[*(rf"^{n}\| clock: .*lost=0 extra=0 inversions=0 backward=0" for n in "ab"),
+                   *(rf"^{n}\| clock: PASS" for n in "ab"), all_ended(2, 0)], timeout=400, slow=True, only="bochs", why=CLOCKS),
+    Case("same-bytes-on-two", ["--cpus", "2", *vms(f"a {AGAIN} rtc=1000000000", f"b {HELLO} rtc=1000000000",
+                                                   f"c {SHARE} rtc=1000000000 -- seconds=1")],
+         anywhere=[all_ended(3, 0)], runs=2),
+    # b ends at once, and its processor takes over one of the two that share the other.
+    Case("idle-processor-takes-over", ["--cpus", "2", *vms(f"a {SHARE} -- seconds=1", f"b {HELLO}", f"c {SHARE} -- seconds=1")],
+         anywhere=[did(1, arrivals=r"[1-9]\d*"), all_ended(3, 0)]),
+    Case("pinned", ["--cpus", "2", *vms(f"a {SHARE} pin=1 -- seconds=1", f"b {SHARE} pin=1 -- seconds=1",
+                                        f"bad {HELLO} pin=2", f"worse {HELLO} pin=1,")],
+         anywhere=[r"^escapement: vm bad ended refused pin=2: the processors in use are 0 to 1$",
+                   r"^escapement: vm worse ended refused .*'pin=1,'", did(0, switches="0", arms=r"\d+", arrivals="0"),
+                   did(1, switches=r"[1-9]\d+", arrivals="0"), all_ended(2, 2)], status=1),
+    Case("processors-limited", ["--cpus", "2", "--append", "processors=1", *vms(f"a {HELLO} pin=0", f"bad {HELLO} pin=1")],
+         anywhere=[r"^escapement: processor .*, 1 in use", r"refused pin=1: the processors in use are 0 to 0$",
+                   all_ended(1, 1)], status=1, forbid=[r"^escapement: processor \d+:"]),
+    # Starts, resets and ends on both processors at a time, with VMs that move: nothing is lost, nothing stands still.
+    Case("resets-in-parallel", ["--cpus", "2", *vms(*(f"{n} {AGAIN}" for n in "abc"), f"d {HELLO}", f"e {AGAIN}")],
+         anywhere=[*(rf"^{n}\| again: 100 resets$" for n in "abce"), all_ended(5, 0)]),
+    # The monitor is the boot processor's; b is at home on the other.
+    Case("monitor-across-processors", ["--cpus", "2", *vms(f"a {HALTED}", f"b {CLOCK} -- seconds=60 busy=off"),
+                                       "--expect", "clock: pit=", "--send", r"\x01mvms\r", "--expect", "b  ",
+                                       "--send", r"pause b\r", "--expect", "b is paused", "--send", r"time b\r",
+                                       "--expect", "balances", "--send", r"resume b\r", "--expect", "b goes on",
+                                       "--send", r"regs b\rqueue b\rdeadlines\rset b k1=1ms\rreset b\r",
+                                       "--expect", "reset by the operator", "--send", r"kill b\r",
+                                       "--expect", "b has been killed", "--send", r"quit\r", "--expect", "vm a ended killed"],
+         expect=[r"^ 2  b +(running|halted) +1 ", r"^b is paused", r"^b goes on", r"^processor 1: its timer has been armed",
+                 r"^escapement: vm b ended killed", all_ended(0, 2)], status=1),
+]
+CASES += [eight_busy(n) for n in (2, 4)]
