@@ -4,6 +4,7 @@
 
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
+#include "arch/x86/percpu.h"
 #include "arch/x86/traps.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
@@ -84,7 +85,7 @@ void inject_turn(uint64_t now)
 {
     static bool done;
 
-    if (!faults)
+    if (!faults || this_cpu()->id != percpu_count() - 1)
         return;
     if (!done && now - started > host_hz() / 5 * 4) {
         done = true;

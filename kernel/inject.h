@@ -13,7 +13,7 @@
 
 /* Each hook is called where its name says. */
 void inject_start(uint32_t faults);
-/* At each turn of the processor's loop, at RT `now`. */
+/* At each turn of a processor's loop, at RT `now`. What is done to one processor is done to the last one. */
 void inject_turn(uint64_t now);
 /* The deadline that the LAPIC timer is told; UINT64_MAX: it is told nothing. */
 uint64_t inject_alarm(uint64_t deadline);

@@ -59,8 +59,10 @@ static void begin(void)
     trace_init(start.global);
     processor_init(start.global);
     start.state = READY;
-    while (!go)
+    while (!go) {
+        inbox_serve(&this_processor()->inbox);
         wait_for_interrupt();
+    }
     processor_run();
 }
 
@@ -200,6 +202,35 @@ void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), voi
         call.state = WAITING;
         processor_send(home, &call.request);
         while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) == WAITING)
+            cpu_pause();
+    }
+}
+
+struct errand {
+    struct request request; /* first */
+    void (*fn)(void *arg);
+    void *arg;
+    bool done;
+};
+
+static void run_errand(struct request *r)
+{
+    struct errand *e = (struct errand *)r;
+
+    e->fn(e->arg);
+    __atomic_store_n(&e->done, true, __ATOMIC_RELEASE);
+}
+
+void processors_each(void (*fn)(void *arg), void *arg)
+{
+    fn(arg);
+    for (unsigned int id = 0; id < processors_in_use; id++) {
+        struct errand errand = {{.carry_out = run_errand}, fn, arg, false};
+
+        if (id == this_cpu()->id)
+            continue;
+        processor_send(id, &errand.request);
+        while (!__atomic_load_n(&errand.done, __ATOMIC_ACQUIRE))
             cpu_pause();
     }
 }

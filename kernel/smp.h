@@ -38,6 +38,10 @@ void processor_send(unsigned int id, struct request *r);
  * end. */
 void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg);
 
+/* Calls fn(arg) on each processor, between two of its runs, one after the other, and waits for each. As
+ * processor_call(). */
+void processors_each(void (*fn)(void *arg), void *arg);
+
 /* A panic's: all others stop where they are, by NMI. And the NMI's: does not return when such an NMI has
  * come. */
 void processors_stop(void);

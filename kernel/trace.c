@@ -2,6 +2,7 @@
 
 #include "arch/x86/percpu.h"
 #include "kernel/guests.h"
+#include "kernel/smp.h"
 #include "kernel/trace_pack.h"
 #include "vmm/host.h"
 
@@ -70,14 +71,19 @@ struct trace_rings *host_trace(void)
     return &rings[this_cpu()->id];
 }
 
+/* On each processor: between a writer's look at its ring and the record nothing may change. */
+static void switch_here(void *on)
+{
+    if (*(const bool *)on)
+        switch_on(this_cpu()->id);
+    else
+        switch_off(this_cpu()->id);
+}
+
 static void enable(bool on)
 {
-    for (unsigned int cpu = 0; on != enabled && cpu < percpu_count(); cpu++) {
-        if (on)
-            switch_on(cpu);
-        else
-            switch_off(cpu);
-    }
+    if (on != enabled)
+        processors_each(switch_here, &on);
     enabled = on;
     trace_is_full = on && full;
 }
@@ -111,13 +117,15 @@ struct trace_status trace_status(void)
 
 void trace_end(struct vm *vm)
 {
-    bool was = enabled;
+    bool on = true, was = enabled;
 
     if (!kept[0].events.records || dump.going)
         return; /* the dump has had its account */
-    enable(true);
+    if (!was)
+        switch_here(&on);
     trace_vm_account(vm);
-    enable(was);
+    if (!was)
+        switch_here(&was);
 }
 
 /* ---- the dump ---- */
@@ -127,14 +135,17 @@ static void say(const char *line)
     host_log("%s", line);
 }
 
+static void add_account(struct guest *g, void *arg)
+{
+    (void)arg;
+    if (g->vm.state == VM_RUNNING)
+        trace_end(&g->vm);
+}
+
 static void add_accounts(void)
 {
-    for (unsigned int i = 0; i < guests_count(); i++) {
-        struct vm *vm = &guests_get(i)->vm;
-
-        if (vm->state == VM_RUNNING)
-            trace_end(vm);
-    }
+    for (unsigned int i = 0; i < guests_count(); i++)
+        processor_call(guests_get(i), add_account, NULL);
 }
 
 static void open_ring(unsigned int ring)
@@ -161,12 +172,12 @@ void trace_dump_begin(void)
         trace_dump_stop();
     add_accounts();
     dump.was_enabled = enabled;
+    dump.going = true;
     enable(false);
     host_snprintf(line, sizeof(line), "trace: begin %u hz=%llu rings=%u", TRACE_FORMAT,
                   (unsigned long long)host_hz(), 2 * percpu_count());
     trace_pack_seal(line);
     say(line);
-    dump.going = true;
     dump.blocks = 0;
     open_ring(0);
 }

@@ -27,7 +27,8 @@ struct trace_status {
 };
 struct trace_status trace_status(void);
 
-/* The end of a VM: trace_vm_account(), even if nothing else is recorded at present. */
+/* The end of a VM: trace_vm_account(), even if nothing else is recorded at present. On the processor where
+ * it is at home. */
 void trace_end(struct vm *vm);
 
 /* A dump: everything that the rings hold, oldest first, as lines on the console, and first the accounts of

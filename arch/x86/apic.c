@@ -114,6 +114,23 @@ void apic_send_nmi(uint32_t target)
     send(target, ICR_NMI);
 }
 
+void apic_relay_nmi(uint32_t target)
+{
+    uint32_t high;
+
+    if (x2apic) {
+        send(target, ICR_NMI);
+        return;
+    }
+    while (apic_read(LAPIC_ICR_LOW) & ICR_PENDING)
+        cpu_pause();
+    high = apic_read(LAPIC_ICR_HIGH);
+    send(target, ICR_NMI);
+    while (apic_read(LAPIC_ICR_LOW) & ICR_PENDING)
+        cpu_pause();
+    apic_write(LAPIC_ICR_HIGH, high);
+}
+
 void apic_send_init(uint32_t target)
 {
     send(target, ICR_INIT);

@@ -38,5 +38,7 @@ void apic_send_ipi(uint32_t target, uint8_t vector);
 void apic_send_nmi(uint32_t target);
 void apic_send_init(uint32_t target);
 void apic_send_startup(uint32_t target, uint64_t page);
+/* apic_send_nmi() in an NMI's handler, which may have interrupted a sending between its two registers. */
+void apic_relay_nmi(uint32_t target);
 
 #endif
