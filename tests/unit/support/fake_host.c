@@ -45,18 +45,15 @@ uint64_t host_now_in_order(void)
     return host_now();
 }
 
-/* Of each thread: the classes that it holds. */
-static _Thread_local uint32_t locks_held;
-
+/* One thread plays several processors here. The order of locks is test_smp's. */
 void host_lock_taking(enum lock_class class)
 {
-    ASSERT(!(locks_held >> class & 1u));
-    locks_held |= 1u << class;
+    (void)class;
 }
 
 void host_lock_given_back(enum lock_class class)
 {
-    locks_held &= ~(1u << class);
+    (void)class;
 }
 
 void host_relax(void)
