@@ -164,6 +164,13 @@ void processor_send(unsigned int id, struct request *r)
     processor_kick(id);
 }
 
+/* What comes meanwhile, as what the operator types, is not kept waiting. */
+static void wait_a_moment(void)
+{
+    cpu_pause();
+    interrupt_window();
+}
+
 struct call {
     struct request request; /* first */
     struct guest *guest;
@@ -196,13 +203,13 @@ void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), voi
         }
         if (home == HOME_NONE) {
             inbox_serve(&this_processor()->inbox); /* it may be coming here */
-            cpu_pause();
+            wait_a_moment();
             continue;
         }
         call.state = WAITING;
         processor_send(home, &call.request);
         while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) == WAITING)
-            cpu_pause();
+            wait_a_moment();
     }
 }
 
@@ -231,7 +238,7 @@ void processors_each(void (*fn)(void *arg), void *arg)
             continue;
         processor_send(id, &errand.request);
         while (!__atomic_load_n(&errand.done, __ATOMIC_ACQUIRE))
-            cpu_pause();
+            wait_a_moment();
     }
 }
 
