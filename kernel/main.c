@@ -116,12 +116,11 @@ static void describe_processors(void)
 
 static void describe_protection(enum mitigation_setting setting)
 {
-    static const char *const names[] = {"auto", "off", "all"};
     char own[DESCRIBE_PROTECTION], between[VM_REASON_MAX];
 
     protect_describe(own, sizeof own);
     mitigations_describe(&mitigate, between, sizeof between);
-    host_log("protection: %s; mitigations=%s: %s", own, names[setting], between);
+    host_log("protection: %s; mitigations=%s: %s", own, mitigation_names[setting], between);
 }
 
 static void describe_backend(const struct hv_ops *backend, const struct global_config *global)

@@ -33,6 +33,7 @@ enum trace_setting { TRACE_SETTING_OFF, TRACE_SETTING_ON, TRACE_SETTING_FULL, TR
 
 /* mitigations=: what is done against leaks through what processors do ahead of time */
 enum mitigation_setting { MITIGATIONS_AUTO, MITIGATIONS_OFF, MITIGATIONS_ALL };
+extern const char *const mitigation_names[3]; /* by enum mitigation_setting */
 
 /* inject=: the host's faults on purpose (kernel/inject.h), in the order of their words in vmm/settings.c */
 enum injection {

@@ -103,12 +103,13 @@ static bool parse_trace_buffer(void *target, const char *value)
     return true;
 }
 
+const char *const mitigation_names[] = {"auto", "off", "all"};
+
 static bool parse_mitigations(void *target, const char *value)
 {
-    static const char *const list[] = {"auto", "off", "all"};
     unsigned int i;
 
-    if (!one_of(value, list, COUNT(list), &i))
+    if (!one_of(value, mitigation_names, COUNT(mitigation_names), &i))
         return false;
     ((struct global_config *)target)->mitigations = (enum mitigation_setting)i;
     return true;

@@ -7,6 +7,8 @@ extern guest_return
 global long_mode_start
 global boot_stack_top
 global pml4
+global gdt
+global load_data_segments
 
 PAGE_PRESENT_WRITE equ 0x3
 PAGE_LARGE         equ 0x80
@@ -65,6 +67,15 @@ long_mode_start:
 
 bits 64
 .long:
+    mov edi, edi                    ; the upper halves are undefined after the switch
+    mov esi, esi
+    mov rsp, boot_stack_top
+    call load_data_segments
+    call guest_main
+    mov edi, eax
+    call guest_return               ; ends the machine with guest_main's value; does not come back
+
+load_data_segments:
     mov ax, 0x10
     mov ds, ax
     mov es, ax
@@ -72,12 +83,7 @@ bits 64
     xor eax, eax
     mov fs, ax
     mov gs, ax
-    mov edi, edi                    ; the upper halves are undefined after the switch
-    mov esi, esi
-    mov rsp, boot_stack_top
-    call guest_main
-    mov edi, eax
-    call guest_return               ; ends the machine with guest_main's value; does not come back
+    ret
 
 section .data
 align 8

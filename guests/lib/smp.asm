@@ -5,6 +5,8 @@ bits 16
 extern smp_main
 extern smp_stacks
 extern pml4
+extern gdt
+extern load_data_segments
 global smp_trampoline
 global smp_trampoline_end
 
@@ -38,18 +40,11 @@ smp_trampoline:
 align 8
 .cr3:     dd pml4
 .pointer: dw 3 * 8 - 1
-          dd smp_gdt
+          dd gdt
 smp_trampoline_end:
 
 bits 64
 smp_long:
-    mov ax, 0x10
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    xor eax, eax
-    mov fs, ax
-    mov gs, ax
     mov eax, 1
     cpuid
     shr ebx, 24                     ; the initial APIC id: the processor's number here
@@ -57,15 +52,9 @@ smp_long:
     inc ebx
     imul eax, ebx, STACK_SIZE
     lea rsp, [rax + smp_stacks]
+    call load_data_segments
     call smp_main
 .rest:
     cli
     hlt
     jmp .rest
-
-section .data
-align 8
-smp_gdt:
-    dq 0
-    dq 0x00AF9B000000FFFF
-    dq 0x00CF93000000FFFF

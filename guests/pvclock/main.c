@@ -4,6 +4,7 @@
 #include "guests/lib/acpi.h"
 #include "guests/lib/io.h"
 #include "guests/lib/irq.h"
+#include "guests/lib/kvmclock.h"
 #include "guests/lib/multiboot.h"
 #include "guests/lib/power.h"
 #include "guests/lib/print.h"
@@ -16,8 +17,6 @@
 #define MSR_SYSTEM_TIME_OLD 0x12
 #define MSR_TSC_ADJUST      0x3B
 #define MSR_TSC_DEADLINE    0x6E0
-#define MSR_WALL_CLOCK      0x4B564D00
-#define MSR_SYSTEM_TIME     0x4B564D01
 
 #define ECX_TSC_DEADLINE (1u << 24)
 #define ECX_HYPERVISOR   (1u << 31)
@@ -31,21 +30,13 @@
 #define DEADLINE_NS  1000000
 #define TSC_MOVE_GAP 64 /* samples */
 
-struct line {
-    uint32_t version, pad0;
-    uint64_t tsc_timestamp, system_time;
-    uint32_t mul;
-    int8_t shift;
-    uint8_t flags, pad1[2];
-};
-
 struct wall {
     uint32_t version, sec, nsec;
 };
 
-static volatile struct line lines[2] __attribute__((aligned(64)));
+static volatile struct kvmclock pages[2] __attribute__((aligned(64)));
 static volatile struct wall wall;
-static volatile const struct line *line;
+static volatile const struct kvmclock *page;
 
 static struct result {
     uint64_t samples, backward, before_pm, after_pm, wrong_seconds, moves, deadlines, early, late_ns,
@@ -56,16 +47,8 @@ static uint16_t pm_port;
 
 static uint64_t read_clock(void)
 {
-    uint64_t ns;
-    uint32_t version;
+    uint64_t ns = kvmclock_read(page);
 
-    do {
-        version = line->version;
-        uint64_t delta = rdtsc() - line->tsc_timestamp;
-
-        delta = line->shift >= 0 ? delta << line->shift : delta >> -line->shift;
-        ns = line->system_time + (uint64_t)((unsigned __int128)delta * line->mul >> 32);
-    } while ((version & 1) != 0 || version != line->version);
     if (ns < last_ns) {
         result.backward++;
     }
@@ -76,9 +59,9 @@ static uint64_t read_clock(void)
 /* The TSC's frequency as Linux takes it from the page. */
 static uint64_t tsc_hz(void)
 {
-    uint64_t khz = (1000000ull << 32) / line->mul;
+    uint64_t khz = (1000000ull << 32) / page->mul;
 
-    return 1000 * (line->shift < 0 ? khz << -line->shift : khz >> line->shift);
+    return 1000 * (page->shift < 0 ? khz << -page->shift : khz >> page->shift);
 }
 
 /* The PM timer's count in ns: it and system time start together. */
@@ -153,8 +136,8 @@ static void move(uint64_t i)
     } else if (i % 3 == 1) {
         wrmsr(MSR_TSC_ADJUST, rdmsr(MSR_TSC_ADJUST) - (i << 32));
     } else {
-        line = &lines[i % 2];
-        wrmsr(i % 2 ? MSR_SYSTEM_TIME : MSR_SYSTEM_TIME_OLD, (uintptr_t)line | 1);
+        page = &pages[i % 2];
+        wrmsr(i % 2 ? MSR_SYSTEM_TIME : MSR_SYSTEM_TIME_OLD, (uintptr_t)page | 1);
     }
     result.moves++;
 }
@@ -188,7 +171,7 @@ static void hostile_addresses(void)
         taken = taken && wrmsr_safe(MSR_SYSTEM_TIME, bad[i] & ~2ull) && wrmsr_safe(MSR_WALL_CLOCK, bad[i]);
     }
     report(taken, "addresses that cannot be raise no fault");
-    wrmsr(MSR_SYSTEM_TIME, (uintptr_t)line | 1);
+    wrmsr(MSR_SYSTEM_TIME, (uintptr_t)page | 1);
 }
 
 static int without_both(void)
@@ -213,10 +196,10 @@ static void look_for_it(void)
            "KVM's signature");
     report((features.eax & FEATURES) == FEATURES, "its clock (%x)", features.eax);
     report((cpuid(1, 0).ecx & ECX_TSC_DEADLINE) != 0, "TSC-deadline timer");
-    line = &lines[0];
-    wrmsr(MSR_SYSTEM_TIME, (uintptr_t)line | 1);
-    report(line->version != 0 && line->version % 2 == 0 && line->flags == 1, "a page, version %u",
-           line->version);
+    page = &pages[0];
+    wrmsr(MSR_SYSTEM_TIME, (uintptr_t)page | 1);
+    report(page->version != 0 && page->version % 2 == 0 && page->flags == 1, "a page, version %u",
+           page->version);
     wrmsr(MSR_WALL_CLOCK, (uintptr_t)&wall);
     report(wall.version != 0 && wall.version % 2 == 0 && wall.sec != 0, "a wall clock, %u", wall.sec);
 }

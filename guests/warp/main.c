@@ -5,6 +5,7 @@
 #include "guests/lib/acpi.h"
 #include "guests/lib/io.h"
 #include "guests/lib/irq.h"
+#include "guests/lib/kvmclock.h"
 #include "guests/lib/multiboot.h"
 #include "guests/lib/power.h"
 #include "guests/lib/print.h"
@@ -13,23 +14,15 @@
 #include "guests/lib/timers.h"
 #include "guests/lib/traps.h"
 
-#define NS              1000000000ull
-#define FS              1000000ull /* in a nanosecond */
-#define VECTOR          0x50
-#define MSR_SYSTEM_TIME 0x4B564D01
+#define NS     1000000000ull
+#define FS     1000000ull /* in a nanosecond */
+#define VECTOR 0x50
 
 enum clock { TSC, HPET, PM, KVM, CLOCKS };
 static const char *const names[CLOCKS] = {"tsc", "hpet", "pm", "kvm"};
 
-/* The page of KVM's clock (Linux, Documentation/virt/kvm/x86/msr.rst); one for each processor. */
-struct line {
-    uint32_t version, pad0;
-    uint64_t tsc_timestamp, system_time;
-    uint32_t mul;
-    int8_t shift;
-    uint8_t flags, pad1[2];
-};
-static volatile struct line lines[SMP_MAX] __attribute__((aligned(64)));
+/* KVM's clock has a page for each processor. */
+static volatile struct kvmclock pages[SMP_MAX] __attribute__((aligned(64)));
 
 /* A clock's reading x stands for the nanoseconds from start + floor((x - first) * num / den) - slack on, and
  * less than 2 * slack + 1 more. */
@@ -51,22 +44,6 @@ static struct {
     uint64_t readings[CLOCKS], backward, contradictions, worst_ns, by[SMP_MAX];
 } token;
 
-static uint64_t read_kvm(unsigned int cpu)
-{
-    volatile struct line *line = &lines[cpu];
-    uint64_t ns;
-    uint32_t version;
-
-    do {
-        version = line->version;
-        uint64_t delta = rdtsc() - line->tsc_timestamp;
-
-        delta = line->shift >= 0 ? delta << line->shift : delta >> -line->shift;
-        ns = line->system_time + (uint64_t)((unsigned __int128)delta * line->mul >> 32);
-    } while ((version & 1) != 0 || version != line->version);
-    return ns;
-}
-
 /* The PM timer's 24 or 32 bits, carried on from its latest reading: passes are much closer than a turn-over.
  */
 static uint64_t read_pm(void)
@@ -85,7 +62,7 @@ static uint64_t read_clock(enum clock c, unsigned int cpu)
     case PM:
         return read_pm();
     case KVM:
-        return read_kvm(cpu);
+        return kvmclock_read(&pages[cpu]);
     default:
         return rdtsc();
     }
@@ -174,7 +151,7 @@ static void play(unsigned int cpu)
 static void use_kvm_clock(unsigned int cpu)
 {
     if (scales[KVM].there) {
-        wrmsr(MSR_SYSTEM_TIME, (uint64_t)(uintptr_t)&lines[cpu] | 1);
+        wrmsr(MSR_SYSTEM_TIME, (uint64_t)(uintptr_t)&pages[cpu] | 1);
     }
 }
 

@@ -104,9 +104,7 @@ static struct vm *start(uint64_t hz, unsigned int cpus)
     struct vm_config config = fake_vm_config();
     struct vm *started;
 
-    fake_host_reset();
-    fake_hv_reset();
-    fake_cpuid_reset();
+    fake_reset();
     fake_host.hz = hz;
     config.cpus = cpus;
     started = fake_vm_create(&config);

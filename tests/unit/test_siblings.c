@@ -26,11 +26,8 @@ static int setup_of(void **state, unsigned int cpus)
 {
     struct vm_config config = fake_vm_config();
 
-    fake_host_reset();
-    fake_hv_reset();
-    fake_cpuid_reset();
     config.cpus = cpus;
-    *state = vm = fake_vm_create(&config);
+    *state = vm = fake_vm_start(&config);
     return vm ? 0 : -1;
 }
 

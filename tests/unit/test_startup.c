@@ -27,11 +27,8 @@ static int setup(void **state)
 {
     struct vm_config config = fake_vm_config();
 
-    fake_host_reset();
-    fake_hv_reset();
-    fake_cpuid_reset();
     config.cpus = CPUS;
-    *state = vm = fake_vm_create(&config);
+    *state = vm = fake_vm_start(&config);
     return vm ? 0 : -1;
 }
 

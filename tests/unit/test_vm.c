@@ -18,9 +18,7 @@ static struct vm refused_vm;
 static int reset(void **state)
 {
     (void)state;
-    fake_host_reset();
-    fake_hv_reset();
-    fake_cpuid_reset();
+    fake_reset();
     return 0;
 }
 

@@ -47,14 +47,24 @@ struct vm *fake_vm_create(const struct vm_config *config)
     return vm;
 }
 
+void fake_reset(void)
+{
+    fake_host_reset();
+    fake_hv_reset();
+    fake_cpuid_reset();
+}
+
+struct vm *fake_vm_start(const struct vm_config *config)
+{
+    fake_reset();
+    return fake_vm_create(config);
+}
+
 int fake_vm_setup(void **state)
 {
     struct vm_config config = fake_vm_config();
 
-    fake_host_reset();
-    fake_hv_reset();
-    fake_cpuid_reset();
-    *state = fake_vm_create(&config);
+    *state = fake_vm_start(&config);
     return *state ? 0 : -1;
 }
 

@@ -12,12 +12,18 @@
 /* The settings of such a VM, for tests that change them. */
 struct vm_config fake_vm_config(void);
 
-/* Resets the fake host, backend and CPUID, and creates the VM. cmocka set-up and tear-down: *state is the
- * struct vm. */
+/* The fake host, backend and CPUID as they were at the start of the program. */
+void fake_reset(void);
+
+/* A VM beside those that are there; NULL: refused. */
+struct vm *fake_vm_create(const struct vm_config *config);
+
+/* The same after fake_reset(). */
+struct vm *fake_vm_start(const struct vm_config *config);
+
+/* cmocka set-up and tear-down: fake_vm_start() with fake_vm_config(); *state is the struct vm. */
 int fake_vm_setup(void **state);
 int fake_vm_teardown(void **state);
-/* The same with settings of the test's own. */
-struct vm *fake_vm_create(const struct vm_config *config);
 
 /* Puts vCPU 0 into 64-bit mode, ring 0, paging through tables at 10000h that map the first GiB onto itself in
  * 2 MiB pages (writable, supervisor), and FEC00000h-FEFFFFFFh too; RIP at 8000h. */
