@@ -19,9 +19,9 @@
 #include "vmm/run.h"
 #include "vmm/trace.h"
 
-#define NS_PER_SECOND    1000000000u
-#define LOOKS_PER_SECOND 100u  /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
-#define LONGS_PER_SECOND 2000u /* a look longer than one of these has taken the processor away */
+#define NS_PER_SECOND       1000000000u
+#define LOOKS_PER_SECOND    100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
+#define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
 
 static struct processor processors[MAX_CPUS];
 static unsigned int alive; /* VMs that have not ended, on all processors */
@@ -71,6 +71,7 @@ void processor_init(const struct global_config *global)
     coordinator_init(&p->deadlines, &alarm, p);
     coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
     p->each = global->monitor_each;
+    p->patience = host_hz() / ABSENCES_PER_SECOND;
     deadline_init(&p->console, NULL);
     if (p->id != 0) {
         apic_timer_enable();
@@ -232,13 +233,10 @@ static rt_t look_at_clock(struct processor *p)
 }
 
 /* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock.
- * Returns RT after it. A monitor's command can take milliseconds, and AT that ran on meanwhile, at up to 32
- * times their rate, would be a hole in the guest's time: the vCPU loses the processor to it as to any other,
- * from the end of its last run. */
+ * Returns RT after it. */
 static rt_t act_on_deadlines(struct processor *p, rt_t now)
 {
     struct deadline *d;
-    rt_t after;
 
     while ((d = coordinator_due(&p->deadlines, now)) != NULL) {
         if (d == &p->console)
@@ -249,12 +247,18 @@ static rt_t act_on_deadlines(struct processor *p, rt_t now)
     if (now < p->next_look && !p->attention)
         return now;
     look(p, now);
-    after = look_at_clock(p);
-    if (after - now > host_hz() / LONGS_PER_SECOND) {
+    return look_at_clock(p);
+}
+
+/* A monitor's command can take milliseconds, and several can come before the guest goes on. AT that ran on
+ * along its line meanwhile, in catch-up at up to 32 times their length, would be a hole in the guest's time:
+ * so the vCPU loses the processor to it as to any other, from the end of its last run. */
+static void note_absence(struct processor *p, rt_t now)
+{
+    if (p->loaded && now > p->left && now - p->left > p->patience) {
         put_loaded(p, NULL);
-        p->away = true;
+        p->absent = true;
     }
-    return after;
 }
 
 /* Nobody can run: the processor halts until an interrupt (the coordinator's deadline, the console). HLT is
@@ -358,9 +362,9 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->loaded = vcpu;
     p->resched = false;
     p->yield_to = NULL;
-    if (p->away || (e->waited && !sibling))
+    if (p->absent || (e->waited && !sibling))
         vtime_latch(&vm->time, now);
-    p->away = false;
+    p->absent = false;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
     if (stop == RUN_RESET && restart(vm, "guest"))
@@ -425,6 +429,7 @@ void processor_run(void)
         p->turns++;
         inject_turn(now);
         now = act_on_deadlines(p, now);
+        note_absence(p, now);
         if (spread_idle)
             spread_share(p);
         e = sched_pick(&p->sched);

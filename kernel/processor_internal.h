@@ -21,7 +21,8 @@ struct processor {
     rt_t looked;             /* at the clock */
     bool each;               /* monitor=each */
     rt_t next_look;          /* at the console */
-    bool away;               /* at the console, for long, since the loaded vCPU ran */
+    rt_t patience;           /* a guest kept waiting for longer has lost the processor: */
+    bool absent;             /* it has been */
     struct vcpu *loaded;     /* whose state is in the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
     bool resched;            /* a vCPU ought to run before the present one: */
