@@ -61,7 +61,7 @@ WORKING = [
     Case("linux-alone", vms(f"alpha {LINUX}"), anywhere=[*linux_seen("alpha"), all_ended(1, 0)], forbid=LINUX_BAD,
          timeout=240, needs=DEBIAN, slow=True),
     # Issue 4: four of them busy on one processor, all clock sources in turn, and the host's date after a minute.
-    Case("linux-overcommit", ["--memory", "1024M", *vms(*(f"{n} {LINUX} {FAST} nokaslr test=overcommit" for n in "abcd"))],
+    Case("linux-overcommit", vms(*(f"{n} {LINUX} {FAST} nokaslr test=overcommit" for n in "abcd")),
          anywhere=[*(rf"^{n}\| init: by {name}: rtc=2\.00 clock=\d\.\d\d ok" for n in "abcd"
                      for name in ("tsc", "hpet", "acpi_pm", "kvm-clock")),
                    *(rf"^escapement: vm {n} ended poweroff" for n in "abcd"), all_ended(4, 0)],
@@ -69,8 +69,8 @@ WORKING = [
          why="Bochs takes an hour for four minutes of Linux's time"),
     # Issue 4: one that polls with interrupts off, one that halts within its minimum progress, one that masks the PIT
     # while the next tick is held back (XT-PIC's handler does, for each tick).
-    Case("linux-no-freeze", ["--memory", "832M", *vms(f"poll {LINUX} {FAST} test=polling", f"m {LINUX} {FAST}".replace("mem=192M", "mem=192M progress=5ms"),
-                                f"pit {LINUX} {FAST} nolapic".replace("mem=192M", "mem=192M pvclock=off hpet=off"))],
+    Case("linux-no-freeze", vms(f"poll {LINUX} {FAST} test=polling", f"m {LINUX} {FAST}".replace("mem=192M", "mem=192M progress=5ms"),
+                                f"pit {LINUX} {FAST} nolapic".replace("mem=192M", "mem=192M pvclock=off hpet=off")),
          # pit has nothing to calibrate its TSC by but the PIT, in a third of a processor: some hundred ppm off.
          anywhere=[*(rf"^{n}\| init: sleep5: rtc=5\.0\d tsc=5\.0\d ok" for n in ("poll", "m")),
                    r"^pit\| init: sleep5: rtc=5\.\d\d tsc=5\.\d\d ",

@@ -17,7 +17,7 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [HERE, os.path.join(ROOT, "tools")]
 sys.dont_write_bytecode = True
 
-from launch import aftermath, arguments, attendant, grubentry, keyboard, process, report, script, suite, trace, vmsfile  # noqa: E402
+from launch import aftermath, arguments, attendant, grubentry, keyboard, process, report, script, settings, suite, trace, vmsfile  # noqa: E402
 from launch.unusable import Unusable  # noqa: E402
 import person  # noqa: E402
 
@@ -86,6 +86,10 @@ class Scripts(unittest.TestCase):
 
     def test_escapes(self):
         self.assertEqual(script.unescape(r"a\r\n\x41\\n\e[m\q"), "a\r\nA\\n\x1b[m\\q")
+
+    def test_shown(self):
+        self.assertEqual(script.shown("\u00fc \x1b\n\\"), r"\u00fc \x1b\n\\".replace(r"\u00fc", "\u00fc"))
+        self.assertEqual(script.shown("x" * 61), "x" * 60 + "...")
 
     def test_verdict_in_its_light(self):
         def concluded(status, seen):
@@ -212,10 +216,23 @@ class VmsFiles(Folder):
         self.assertEqual(args.timeout, 9)  # the command line overrules
 
     def test_the_kernels_own_table(self):
-        settings = vmsfile.known_settings()
-        self.assertEqual(settings["mem="], "mem= takes a size from 2M to 1024G, a multiple of 4K")
-        self.assertIn("on-reset=", settings)
-        self.assertNotIn("slice=", settings)
+        table = settings.known(settings.VM)
+        self.assertEqual(table["mem="], "mem= takes a size from 2M to 1024G, a multiple of 4K")
+        self.assertIn("on-reset=", table)
+        self.assertNotIn("slice=", table)
+        self.assertIn("slice=", settings.known(settings.GLOBAL))
+        self.assertNotIn("mem=", settings.known(settings.GLOBAL))
+
+    def test_values(self):
+        tables = {**settings.known(settings.VM), **settings.known(settings.GLOBAL)}
+        for word in ("mem=2M", "mem=8g", "mem=4194304", "cpus=8", "k1=0", "k1=3us", "leap=off", "hyst=5c", "slice=100us",
+                     "poll=off", "poll=1ms", "catchup=7/2", "rtc=5", "missed=pit:skip", "monitor=each"):
+            name, _, value = word.partition("=")
+            self.assertTrue(settings.fits(tables[name + "="], value), word)
+        for word in ("mem=1M", "mem=4194305", "mem=-5", "mem=٣G", "cpus=0", "cpus=9", "k1=5", "k1=off", "leap=soon",
+                     "hyst=", "slice=11s", "poll=1us", "monitor=all", "time=Fast"):
+            name, _, value = word.partition("=")
+            self.assertFalse(settings.fits(tables[name + "="], value), word)
 
     def test_wrong_lines(self):
         self.path("k")
@@ -227,13 +244,32 @@ class VmsFiles(Folder):
                 ("[a b]\nk\n", "FILE:1: no name of a VM: [a b]"),
                 ("[a]\n[b]\nk\n", "FILE:1: [a] has no image"),
                 ("[a]\n-- words\n", "FILE:2: [a] has no image before '--'"),
-                ("[a]\nk mem=1M mem=2M\n", "FILE:2: mem= is given twice"),
+                ("[a]\nk mem=2M mem=3M\n", "FILE:2: mem= is given twice"),
                 ("[a]\nk mem=\n", "FILE:2: 'mem=' has no value"),
+                ("[a]\nk\nmem=1M\n", "FILE:3: wrong value in 'mem=1M' (mem= takes a size from 2M to 1024G, a multiple of 4K)"),
+                ("[a]\nk vm=b\n", "FILE:2: unknown setting 'vm=b'"),
+                ("[a]\nk initrd\n", "FILE:2: unknown setting 'initrd'"),
+                ("[a]\nk initrd=\n", "FILE:2: no file is named"),
+                ("[a]\nk\n-- it's\n", "FILE:3: quotes and backslashes cannot be passed on: it's"),
+                ("append slice=1h\n[a]\nk\n", "FILE:1: wrong value in 'slice=1h' (slice= takes a time"),
+                ("append slyce=1ms\n[a]\nk\n", "FILE:1: unknown setting 'slyce=1ms' (did you mean slice=?)"),
                 ("apend x\n[a]\nk\n", "FILE:1: unknown option 'apend' (did you mean append?)"),
                 ("append\n[a]\nk\n", "FILE:1: append has no value"),
                 ("stop now\n[a]\nk\n", "FILE:1: stop takes no value"),
                 ("# nothing\n", "FILE: no VM")):
             self.wrong(vmsfile.arguments, text, message)
+
+    def test_options_values_have_their_line(self):
+        self.path("k")
+        for text, message in (("timeout soon\n[a]\nk\n", "FILE:1: argument --timeout: a number of seconds, more than 0: soon"),
+                              ("\non vmware\n[a]\nk\n", "FILE:2: argument --on: invalid choice: 'vmware'"),
+                              ("cpus 65\n[a]\nk\n", "FILE:1: argument --cpus: 1 to 64: 65")):
+            self.wrong(lambda path: arguments.parse([path], path), text, message)
+
+    def test_blanks_and_marks_of_editors(self):
+        self.path("k")
+        path = self.path("f.vms", "\ufefftimeout\t7\r\n[a]\r\nk\tmem=8M\r\n")
+        self.assertEqual(vmsfile.arguments(path), ["--timeout=7", "--vm", f"a {self.directory}/k mem=8M"])
 
     def test_no_text(self):
         path = self.path("f.vms")
@@ -250,6 +286,16 @@ class VmsFiles(Folder):
                                self.directory + "/escapement.elf")
         self.assertEqual(grubentry.entry(args), "menuentry 'Escapement: a' {\n    multiboot2 /boot/escapement.elf slice=1ms\n"
                                                 "    module2 /boot/k vm=a mem=8M -- 'a;b' console=ttyS0\n}\n")
+
+    def test_grub_names_each_file_once(self):
+        os.mkdir(os.path.join(self.directory, "other"))
+        kernel, other = self.path("k"), self.path("other/k")
+        self.path("escapement.elf")
+        args = arguments.parse(["--vm", f"a {kernel} -- initrd vm=x", "--vm", f"b {other}", "--vm", f"c {kernel}"],
+                               self.directory + "/escapement.elf")
+        self.assertEqual(grubentry.entry(args),
+                         f"# {other} is /boot/k-2 here\nmenuentry 'Escapement: a, b, c' {{\n    multiboot2 /boot/escapement.elf\n"
+                         "    module2 /boot/k vm=a -- initrd vm=x\n    module2 /boot/k-2 vm=b\n    module2 /boot/k vm=c\n}\n")
 
 
 class Suites(Folder):
@@ -293,13 +339,14 @@ class Suites(Folder):
             self.assertEqual(file.read(), "a trace")
         self.assertEqual(self.run_suite("--only", "^slow")[0], process.FAILED)
         self.assertEqual(self.run_suite("--only", "good|two")[0], process.OK)
-        self.assertEqual(self.run_suite("--only", "nothing")[0], process.FAILED)
+        with self.assertRaisesRegex(Unusable, "--only nothing: no case of .* has such a name"):
+            self.run_suite("--only", "nothing")
 
     def test_tap(self):
         lines = self.run_suite("--tap")[1].splitlines()
         self.assertEqual(lines[:4], ["TAP version 13", "1..4", "ok 1 - good", "ok 2 - two"])
         self.assertIn("not ok 3 - slow", lines)
-        self.assertIn("  message: 'because'", lines)
+        self.assertIn('  message: "because"', lines)
 
     def test_junit(self):
         path = os.path.join(self.directory, "out/j.xml")
@@ -380,7 +427,10 @@ class Persons(Folder):
 
 class Command(Folder):
     def test_says_it_in_one_line(self):
-        for argv in ([self.path("x.vms", "[a]\nnone\n")], ["--cases", self.path("c", "[a]\nexpct x\n")]):
+        for argv in ([self.path("x.vms", "[a]\nnone\n")], ["--cases", self.path("c", "[a]\nexpct x\n")],
+                     ["--cases", "c", "--only", "("], ["--only", "x", "--empty"], ["--expect", "", "--empty"],
+                     ["--fail-on", "", "--empty"], ["--stop", "--empty"], ["--send", "x", "--stop", "--empty"],
+                     ["--vm", f"a {self.directory}"], ["--empty", "--junit", "/proc/no/j.xml"]):
             done = subprocess.run([os.path.join(ROOT, "tools/run"), *argv], capture_output=True, text=True, check=False)
             self.assertEqual((done.returncode, done.stdout, done.stderr.count("\n")), (2, "", 1), argv)
 

@@ -221,6 +221,14 @@ class Arguments(Folder):
         self.assertEqual(self.parse("--vm", f"a {kernel}", "--memory", "100M").megabytes, 100)
         self.assertEqual(self.parse("--vm", f"a {kernel} -- mem=3G").megabytes, 64 + 64)
         self.assertEqual(self.parse("--vm", f"a {kernel} mem=soup").megabytes, 64 + 64)
+        self.assertEqual(self.parse("--vm", f"a {kernel}", "--append", "trace-buffer=16M", "--cpus", "2").megabytes, 64 + 64 + 32)
+
+    def test_memory_holds_the_files_too(self):
+        """Each module's for itself, by pages: four Debians of 16 MiB are as much as the hypervisor's own share."""
+        kernel = self.path("k", "x" * (3 << 20))
+        text = self.path("t", "x")
+        self.assertEqual(self.parse("--vm", f"a {kernel}", "--vm", f"b {kernel}").megabytes, 2 * 64 + 2 * 3 + 64)
+        self.assertEqual(self.parse("--vm", f"a {kernel} module={text}").megabytes, 64 + 3 + 1 + 64)
 
     def test_raw_module(self):
         kernel = self.path("k")
@@ -231,7 +239,7 @@ class Arguments(Folder):
         for argv in ([], ["--vm", "a"], ["--vm", ""], ["--vm", "a /nonexistent"], ["--vm", f"a {kernel} initrd=/none"],
                      ["--vm", f"a {kernel} -- it's"], ["--nonsense"], ["--on", "vmware"], ["--cpus", "0", "--empty"],
                      ["--cpus", "two"], ["--timeout", "0", "--empty"], ["--timeout", "nan", "--empty"],
-                     ["--memory", "much", "--empty"], ["--memory", "0", "--empty"], ["--append", 'a="b"', "--empty"],
+                     ["--memory", "much", "--empty"], ["--memory", "0", "--empty"], ["--memory", "3M", "--empty"], ["--append", 'a="b"', "--empty"],
                      ["--module", ""], ["--kernel", "/none", "--empty"]):
             with self.assertRaises(arguments.Unusable, msg=argv) as caught:
                 self.parse(*argv)

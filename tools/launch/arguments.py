@@ -5,18 +5,19 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from launch import aftermath, attendant, options
+from launch import aftermath, attendant, options, vmsfile
 from launch.unusable import Unusable  # noqa: F401 (it is this module's word for it)
 
 PLATFORMS = ("qemu", "bochs", "kvm")
 FIRMWARE = ("bios", "uefi")
 BOOT = ("kernel", "cd", "disk")
 MIB = 1 << 20
+PAGE = 4096
+MAX_CPUS = 64
+HYPERVISOR_LEAST = 4 * MIB  # below that nothing comes to say what is wrong
 DEFAULT_VM_MEMORY = 64 * MIB
 HYPERVISOR_MEMORY = 64 * MIB
 UEFI_MEMORY = 64 * MIB  # what the firmware and its drivers keep, and the holes that they leave
-# GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
-FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
 
 
 @dataclass
@@ -36,13 +37,15 @@ def parse_size(text):
 
 def check_words(words, where):
     for word in words:
-        if FORBIDDEN.search(word):
+        if vmsfile.FORBIDDEN.search(word):
             raise Unusable(f"{where}: quotes and backslashes cannot be passed on: {word}")
 
 
 def check_file(path, where):
+    if not path:
+        raise Unusable(f"{where}: no file is named")
     if not os.path.isfile(path):
-        raise Unusable(f"{where}: no such file: {path}")
+        raise Unusable(f"{where}: {'not a file' if os.path.exists(path) else 'no such file'}: {path}")
     if not os.access(path, os.R_OK):
         raise Unusable(f"{where}: cannot be read: {path}")
 
@@ -90,6 +93,41 @@ def vm_memory(modules):
     return total
 
 
+def file_memory(modules):
+    """Bytes of RAM that the loader puts the files into, each module's for itself; they stay there for a VM's reset."""
+    return sum(-(-os.path.getsize(module.path) // PAGE) * PAGE for module in modules)
+
+
+def trace_memory(append, cpus):
+    """Bytes of RAM that the trace takes, where it is larger than what is reckoned with."""
+    sizes = [parse_size(w.partition("=")[2]) for w in append.split() if w.startswith("trace-buffer=")]
+    return cpus * (sizes[-1] if sizes and sizes[-1] else 0)
+
+
+def _seconds(text):
+    """A time-out."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError(f"a number of seconds, more than 0: {text}")
+    return seconds
+
+
+def _processors(text):
+    if not re.fullmatch("[0-9]+", text) or not 1 <= int(text) <= MAX_CPUS:
+        raise argparse.ArgumentTypeError(f"1 to {MAX_CPUS}: {text}")
+    return int(text)
+
+
+def _machine_memory(text):
+    size = parse_size(text)
+    if size is None or size < HYPERVISOR_LEAST:
+        raise argparse.ArgumentTypeError(f"a size of {HYPERVISOR_LEAST // MIB}M and more, as 256M: {text}")
+    return size
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message):
         raise Unusable(message)
@@ -106,10 +144,11 @@ def _parser():
         "else goes with the wall's")
     add("--shift", type=int, choices=range(11), metavar="N",
         help="qemu: an instruction counts 2^N ns (default 0; 3, near Bochs's speed, where firmware and GRUB come first)")
-    add("--cpus", type=int, default=1, metavar="N", help="processors of the machine (default 1)")
+    add("--cpus", type=_processors, default=1, metavar="N", help="processors of the machine (default 1)")
     add("--cpu", metavar="MODEL", help="the emulator's CPU model")
-    add("--memory", metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum + 64M)")
-    add("--timeout", type=float, metavar="S", help="seconds of wall time (default 120; with a person at it: none)")
+    add("--memory", type=_machine_memory, metavar="M", help="RAM of the machine, as 256M (default: the VMs' sum, what the "
+        "files take, and 64M)")
+    add("--timeout", type=_seconds, metavar="S", help="seconds of wall time (default 120; with a person at it: none)")
     add("--interactive", action="store_true", help="standard input goes to the console (default when it and the output "
         "are a terminal)")
     add("--serial", metavar="FILE", help="write the serial output there too")
@@ -136,13 +175,9 @@ def parse(argv, default_kernel):
     """The checked arguments; .modules and .megabytes are made from the others. Raises Unusable."""
     args = options.parse(_parser(), argv)
     args.kernel = args.kernel or default_kernel
-    if not 1 <= args.cpus <= 64:
-        raise Unusable("--cpus: 1 to 64")
     args.attendant = attendant.Attendant(attendant.wanted(args), options.script_of(args))
     if args.timeout is None:
         args.timeout = math.inf if args.attendant.interactive else 120
-    if not args.timeout > 0:
-        raise Unusable("--timeout: more than 0 seconds")
     check_words(args.append.split(), "--append")
     if args.trace and not any(word.startswith("trace=") for word in args.append.split()):
         args.append = f"{args.append} trace=dump".strip()
@@ -159,8 +194,7 @@ def parse(argv, default_kernel):
     if args.no_run and not args.image:
         raise Unusable("--no-run: only with --image FILE")
     firmware = UEFI_MEMORY if args.firmware == "uefi" else 0
-    size = parse_size(args.memory) if args.memory else vm_memory(args.modules) + HYPERVISOR_MEMORY + firmware
-    if not size:
-        raise Unusable(f"--memory: not a size: {args.memory}")
+    size = args.memory or (vm_memory(args.modules) + file_memory(args.modules) + HYPERVISOR_MEMORY + firmware
+                           + trace_memory(args.append, args.cpus))
     args.megabytes = -(-size // MIB)
     return args

@@ -1,6 +1,8 @@
 """The GRUB entry that a command line or a FILE.vms stands for: what to write into a machine's grub.cfg."""
 import os
 
+from launch import image
+
 
 def quote(word):
     """For GRUB's script language."""
@@ -8,12 +10,12 @@ def quote(word):
 
 
 def entry(args):
-    """Files are named as they are here, in /boot."""
-    title = "Escapement: " + ", ".join(w[3:] for m in args.modules for w in m.words
-                                       if w.startswith("vm=") and not {"initrd", "module"} & set(m.words))
-    lines = [f"menuentry '{title}' {{",
-             "    " + " ".join(["multiboot2", "/boot/escapement.elf", *map(quote, args.append.split())])]
+    """Files are in /boot, by their own names; where that cannot be, a comment says which is which."""
+    names = image.file_names(m.path for m in args.modules)
+    copies = {m.path: image.name_of(m.path, names) for m in args.modules}
+    lines = [f"# {path} is /boot/{name} here" for path, name in copies.items() if os.path.basename(path) != name]
+    lines += [f"menuentry 'Escapement: {', '.join(image.vms_of(args.modules)) or 'no VM'}' {{",
+              "    " + " ".join(["multiboot2", "/boot/escapement.elf", *map(quote, args.append.split())])]
     for module in args.modules:
-        path = "/boot/" + os.path.basename(module.path)
-        lines.append("    " + " ".join(["module2", quote(path), *map(quote, module.words)]))
+        lines.append("    " + " ".join(["module2", f"/boot/{copies[module.path]}", *map(quote, module.words)]))
     return "\n".join([*lines, "}", ""])

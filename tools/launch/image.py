@@ -51,10 +51,19 @@ def file_names(paths):
     return names
 
 
+def name_of(path, names):
+    return names[os.path.realpath(path)]
+
+
+def vms_of(modules):
+    """The names of the VMs, each once, in order."""
+    return list(dict.fromkeys(filter(None, map(vm_of, modules))))
+
+
 def boot_lines(append, modules, names):
     lines = [" ".join(["multiboot2", f"/{HYPERVISOR}", *map(quote, append.split())])]
     for module in modules:
-        lines.append(" ".join(["module2", f"/{names[os.path.realpath(module.path)]}", *map(quote, module.words)]))
+        lines.append(" ".join(["module2", f"/{name_of(module.path, names)}", *map(quote, module.words)]))
     return lines
 
 
@@ -73,7 +82,7 @@ def grub_config(args, names, menu):
     """Without a menu: straight on, and nothing of it on the serial line."""
     if not menu:
         return "\n".join([*boot_lines(args.append, args.modules, names), "boot", ""])
-    vms = list(dict.fromkeys(filter(None, map(vm_of, args.modules))))
+    vms = vms_of(args.modules)
     entries = [entry("Escapement: " + (", ".join(vms) or "no VM"), args.append, args.modules, names)]
     if len(vms) > 1:
         entries += [entry(f"Escapement: {vm} alone", args.append, [m for m in args.modules if vm_of(m) == vm], names)

@@ -1,4 +1,5 @@
 """Results for people and for CI: lines, TAP 13, JUnit XML."""
+import json
 import os
 import re
 import xml.etree.ElementTree as ElementTree
@@ -59,7 +60,7 @@ def tap(results):
     for number, result in enumerate(results, 1):
         lines.append(f"{'ok' if result.passed else 'not ok'} {number} - {result.name}")
         if not result.passed:
-            lines += ["  ---", f"  message: {result.why()!r}", f"  status: {result.status}"]
+            lines += ["  ---", f"  message: {json.dumps(result.why(), ensure_ascii=False)}", f"  status: {result.status}"]
             lines += [f"  {what}: {path}" for what, path in (("log", result.log), ("trace", result.trace)) if path]
             lines.append("  ...")
     return "\n".join(lines) + "\n"

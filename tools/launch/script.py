@@ -26,7 +26,7 @@ def unescape(text):
 
 
 def shown(text):
-    text = text.encode("unicode_escape").decode()
+    text = "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode() for c in text)
     return text if len(text) <= SHOWN else text[:SHOWN] + "..."
 
 

@@ -30,8 +30,7 @@ class Case:
         self.expected = 0
 
     def option(self, where, line):
-        name, _, value = line.partition(" ")
-        value = value.strip()
+        name, value = (*line.split(None, 1), "")[:2]
         if name not in OPTIONS or name in ("junit", "tap", "serial", "interactive"):
             raise Unusable(f"{where}: unknown option '{name}'" + vmsfile.meant(name, OPTIONS))
         if (name in vmsfile.FLAGS) == bool(value):
@@ -123,7 +122,9 @@ def run_case(case, program, folder, keep):
 
 def run(args, program):
     """All cases that match; the exit status."""
-    cases = [c for c in read(args.cases) if re.search(args.only, c.name)]
+    cases = [c for c in read(args.cases) if not args.only or args.only.search(c.name)]
+    if not cases:
+        raise Unusable(f"--only {args.only.pattern}: no case of {args.cases} has such a name")
     results = []
     for case in cases:
         results.append(run_case(case, program, os.path.dirname(os.path.abspath(args.cases)), args.keep))

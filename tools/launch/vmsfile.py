@@ -14,6 +14,7 @@ import difflib
 import os
 import re
 
+from launch import settings
 from launch.unusable import Unusable
 
 SECTION = re.compile(r"\[([A-Za-z0-9_-]{1,16})\]$")
@@ -22,19 +23,9 @@ OPTIONS = ("on", "realtime", "cpus", "cpu", "memory", "timeout", "serial", "appe
 FLAGS = ("realtime", "interactive", "virtual-time", "stop", "tap")
 FILES = ("serial", "kernel", "junit")
 PARTS = ("initrd", "module")
-# The words that a VM takes: the kernel's own table is what counts.
-TABLE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "../../vmm/settings.c")
-
-
-def known_settings():
-    """{name with its '=': what it takes}; empty where the kernel's source is not there."""
-    try:
-        with open(TABLE, encoding="utf-8") as file:
-            text = file.read()
-    except OSError:
-        return {}
-    table = text[text.find("setting vm_settings[]"):]
-    return dict(re.findall(r'\{"([a-z0-9-]+=?)",\s*"([^"]*)"', table))
+# GRUB and QEMU take a module's words apart in ways of their own; none of them carries these unchanged.
+FORBIDDEN = re.compile(r"""["'\\\n\r\0]""")
+OF_THE_FILE = ("vm=", *PARTS)  # words of a module's line that a section stands for
 
 
 def meant(word, names):
@@ -50,10 +41,12 @@ def printable(text):
 class File:
     """One file while it is read: turns lines into arguments."""
 
-    def __init__(self, path):
+    def __init__(self, path, check):
         self.path = path
         self.folder = os.path.dirname(path)
-        self.settings = known_settings()
+        self.check = check
+        self.settings = {k: v for k, v in settings.known(settings.VM).items() if k not in OF_THE_FILE}
+        self.globals = settings.known(settings.GLOBAL)
         self.result = []
         self.vms = {}        # name: line of its section
         self.name = None     # the section's
@@ -82,6 +75,8 @@ class File:
         self.name, self.words, self.given, self.tail = name, [], set(), False
 
     def file(self, number, path):
+        if not path:
+            self.wrong(number, "no file is named")
         path = self.beside(path)
         if not os.path.isfile(path):
             self.wrong(number, f"no such file: {path}")
@@ -96,17 +91,26 @@ class File:
         name, equals, value = word.partition("=")
         if equals and name in PARTS:
             return f"{name}={self.file(number, value)}"
-        if self.settings and name + equals not in self.settings:
-            self.wrong(number, f"unknown setting '{word}'" + meant(name + "=", self.settings))
         if name in self.given:
             self.wrong(number, f"{name}= is given twice")
         self.given.add(name)
-        if equals and not value:
-            self.wrong(number, f"'{word}' has no value ({self.settings.get(word, word)})")
+        self.known(number, word, self.settings)
         return word
+
+    def known(self, number, word, table):
+        """A setting of the kernel's table, with a value that it takes."""
+        name, equals, value = word.partition("=")
+        if table and name + equals not in table:
+            self.wrong(number, f"unknown setting '{word}'" + meant(name + "=", table))
+        takes = table.get(name + equals, name + equals)
+        if equals and not value:
+            self.wrong(number, f"'{word}' has no value ({takes})")
+        if not settings.fits(takes, value):
+            self.wrong(number, f"wrong value in '{word}' ({takes})")
 
     def vm_line(self, number, words):
         for word in words:
+            self.passable(number, word)
             if self.tail:
                 self.words.append(word)
             elif word == "--":
@@ -117,16 +121,27 @@ class File:
             else:
                 self.words.append(self.setting(number, word))
 
+    def passable(self, number, word):
+        if FORBIDDEN.search(word):
+            self.wrong(number, f"quotes and backslashes cannot be passed on: {word}")
+
     def option_line(self, number, line):
-        name, _, value = line.partition(" ")
-        value = value.strip()
+        name, value = (*line.split(None, 1), "")[:2]
         if name not in OPTIONS:
             self.wrong(number, f"unknown option '{name}'" + meant(name, OPTIONS))
         if (name in FLAGS) == bool(value):
             self.wrong(number, f"{name} takes no value" if value else f"{name} has no value")
         if name in FILES:
             value = self.beside(value)
-        self.result += [f"--{name}"] if name in FLAGS else [f"--{name}={value}"]
+        for word in value.split() if name == "append" else ():
+            self.passable(number, word)
+            self.known(number, word, self.globals)
+        words = [f"--{name}"] if name in FLAGS else [f"--{name}={value}"]
+        try:
+            self.check(words)
+        except Unusable as error:
+            self.wrong(number, error)
+        self.result += words
 
     def line(self, number, text):
         text = re.sub(r"(^|\s)#.*", "", text).strip()
@@ -143,15 +158,15 @@ class File:
 
 def lines_of(path):
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             return file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise Unusable(f"{path}: {getattr(error, 'strerror', None) or 'no text'}") from error
 
 
-def arguments(path):
-    """What the command line would be. Raises Unusable, with the line."""
-    file = File(path)
+def arguments(path, check=lambda words: None):
+    """What the command line would be. Raises Unusable, with the line; `check` raises it for an option's value."""
+    file = File(path, check)
     for number, text in enumerate(lines_of(path), 1):
         file.line(number, text)
     file.end_section()
