@@ -65,6 +65,8 @@ const char *command_meant_of(command_names names, const char *word)
     const char *name;
 
     for (unsigned int i = 0; (name = names(i)) != NULL; i++) {
+        if (begins(name, word))
+            return name;
         if (words_nearer(word, name, &best_distance))
             best = name;
     }

@@ -1,15 +1,13 @@
 /* What the monitor shows of VMs: states, shares, exits, registers, screens. */
 #include "kernel/monitor_internal.h"
 #include "kernel/smp.h"
+#include "kernel/text_page.h"
 #include "vmm/exit.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
 #include "vmm/string.h"
 
-#define SCREEN_BASE    0xb8000u
-#define SCREEN_COLUMNS 80u
-#define SCREEN_ROWS    25u
-#define CRTC_CURSOR    0x0e /* and 0Fh: the cursor's place, high byte first */
+#define TEXT_PAGE 0xb8000u
 
 /* ---- shares ---- */
 
@@ -144,38 +142,26 @@ void command_regs(unsigned int argc, char **argv)
     monitor_on_vm(argv[1], show_registers, NULL);
 }
 
-/* Code page 437's frames and letters have no place on a line of ASCII: a full stop stands for them. */
-static void show_row(const uint8_t *cells, unsigned int row)
-{
-    char text[SCREEN_COLUMNS + 1];
-    unsigned int n = 0;
-
-    for (unsigned int column = 0; column < SCREEN_COLUMNS; column++) {
-        uint8_t c = cells[(row * SCREEN_COLUMNS + column) * 2];
-
-        text[column] = c == 0 ? ' ' : c >= ' ' && c <= '~' ? (char)c : '.';
-        if (text[column] != ' ')
-            n = column + 1;
-    }
-    text[n] = 0;
-    monitor_say("%2u|%s", row + 1, text);
-}
-
 static void show_screen(struct guest *g, void *arg)
 {
-    const uint8_t *cells;
-    unsigned int cursor;
+    const uint8_t *crtc = g->vm.platform.crtc;
+    const uint8_t *cells = vm_ram(&g->vm, TEXT_PAGE, TEXT_PAGE_MEMORY);
+    unsigned int row, column;
+    char text[TEXT_PAGE_COLUMNS + 1];
 
     (void)arg;
-    cells = vm_ram(&g->vm, SCREEN_BASE, SCREEN_COLUMNS * SCREEN_ROWS * 2);
     if (!cells) {
         monitor_say("%s has no text page", g->vm.config.name);
         return;
     }
-    for (unsigned int row = 0; row < SCREEN_ROWS; row++)
-        show_row(cells, row);
-    cursor = g->vm.platform.crtc[CRTC_CURSOR] * 256u + g->vm.platform.crtc[CRTC_CURSOR + 1];
-    monitor_say("cursor: row %u, column %u", cursor / SCREEN_COLUMNS + 1, cursor % SCREEN_COLUMNS + 1);
+    for (row = 0; row < TEXT_PAGE_ROWS; row++) {
+        text_page_row(text, cells, crtc, row);
+        monitor_say("%2u|%s", row + 1, text);
+    }
+    if (text_page_cursor(crtc, &row, &column))
+        monitor_say("cursor: row %u, column %u", row + 1, column + 1);
+    else
+        monitor_say("cursor: none to be seen");
 }
 
 void command_screen(unsigned int argc, char **argv)

@@ -89,6 +89,7 @@ static void suggesting(void **state)
     assert_null(command_meant(&set, "xyzzy"));
     assert_null(command_meant(&set, "a word that is longer than any command"));
     assert_string_equal(command_meant_of(vms, "alfa"), "alpha");
+    assert_string_equal(command_meant_of(vms, "b"), "beta"); /* cut short */
     assert_null(command_meant_of(vms, "x"));
 }
 
