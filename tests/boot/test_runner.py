@@ -262,12 +262,13 @@ class Arguments(Folder):
 
 class Emulators(Folder):
     def test_qemu_doubles_commas_and_links_files(self):
-        path = self.path("odd, name/vm linuz,1")
+        path, other = self.path("odd, name/vm linuz,1"), self.path("vm linuz,1")
         text = qemu.initrd_argument([arguments.Module(path, ["vm=a", "--", "console=ttyS0,115200"]),
-                                     arguments.Module(path, ["vm=a", "initrd"])], self.directory)
-        self.assertEqual(text, "0/vm_linuz_1 vm=a -- console=ttyS0,,115200,1/vm_linuz_1 vm=a initrd")
-        for link in ("0/vm_linuz_1", "1/vm_linuz_1"):
-            self.assertEqual(os.path.realpath(os.path.join(self.directory, link)), os.path.realpath(path))
+                                     arguments.Module(path, ["vm=a", "initrd"]), arguments.Module(other, ["vm=b"])],
+                                    self.directory)
+        self.assertEqual(text, "vm_linuz_1 vm=a -- console=ttyS0,,115200,vm_linuz_1 vm=a initrd,vm_linuz_1-2 vm=b")
+        for link, file in (("vm_linuz_1", path), ("vm_linuz_1-2", other)):
+            self.assertEqual(os.path.realpath(os.path.join(self.directory, link)), os.path.realpath(file))
 
     def test_plugin_paths_stay_the_callers(self):
         here = os.getcwd()
@@ -283,8 +284,8 @@ class Emulators(Folder):
         args = arguments.parse(["--vm", "a k"], "escapement.elf")
         line = qemu.command(args, self.path("run/x").removesuffix("x"), False)
         self.assertEqual(os.path.realpath(line[line.index("-kernel") + 1]), os.path.realpath(kernel))
-        self.assertEqual(line[line.index("-initrd") + 1], "0/k vm=a")
-        self.assertEqual(os.path.realpath(self.directory + "/run/0/k"), os.path.realpath(image))
+        self.assertEqual(line[line.index("-initrd") + 1], "k vm=a")
+        self.assertEqual(os.path.realpath(self.directory + "/run/k"), os.path.realpath(image))
 
     def grub_config(self, menu, *argv):
         args = arguments.parse(list(argv), self.path("escapement.elf"))

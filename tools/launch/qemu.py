@@ -3,6 +3,7 @@ import os
 import subprocess
 
 from launch import process
+from launch.image import file_names, name_of
 
 EXIT_OK, EXIT_FAILED = 0x10 << 1 | 1, 0x11 << 1 | 1  # isa-debug-exit (DESIGN.md section 4, "End")
 DATE = "2026-01-01T00:00:00"
@@ -15,15 +16,12 @@ ELF_CLASS_64 = b"\x7fELF\x02"
 
 def initrd_argument(modules, directory):
     """QEMU splits at commas, and takes the file's name off at the first space: links with plain names stand for files,
-    and commas inside words are doubled. The names are relative to `directory`, where QEMU is to run: guests see them."""
-    parts = []
-    for number, module in enumerate(modules):
-        name = os.path.basename(module.path).replace(" ", "_").replace(",", "_")
-        link = os.path.join(str(number), name)
-        os.mkdir(os.path.join(directory, str(number)))
-        os.symlink(os.path.abspath(module.path), os.path.join(directory, link))
-        parts.append(" ".join([link, *module.words]).replace(",", ",,"))
-    return ",".join(parts)
+    and commas inside words are doubled. The names are relative to `directory`, where QEMU is to run: guests see them, and
+    they are those that they have on a medium."""
+    names = file_names(m.path for m in modules)
+    for path, name in names.items():
+        os.symlink(path, os.path.join(directory, name))
+    return ",".join(" ".join([name_of(m.path, names), *m.words]).replace(",", ",,") for m in modules)
 
 
 def absolute(plugin):
