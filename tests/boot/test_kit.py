@@ -108,13 +108,13 @@ class Aftermaths(unittest.TestCase):
     MONITOR = b"\x01a\x01m\x15"
     LINES = [b"trace: begin 1 hz=1000 rings=0", b"trace: end blocks=0"]
 
-    def start(self, steps=(), fail_on=(), words=b""):
+    def start(self, steps=(), fail_on=(), words=b"", always=False, stop=False):
         """(the output of a machine that starts so, its keys)."""
         keys = Keys()
         output = process.Output(None, trace.Filter())
         output.echo = False
-        output.script = script.Script([script.Step(*s) for s in steps], fail_on)
-        output.aftermath = aftermath.Aftermath("none", output.trace, output.script)
+        output.script = script.Script([script.Step(*s) for s in steps], fail_on, stop)
+        output.aftermath = aftermath.Aftermath("none", output.trace, output.script, always)
         output.aftermath.start(keys, keys)
         output.script.start(keys, keys, output.aftermath)
         output.write(b"escapement: hello\n" + words)
@@ -146,6 +146,16 @@ class Aftermaths(unittest.TestCase):
         self.dump(output)
         self.assertEqual((keys.terminated, output.script.complaint()), (True, "seen: PANIC"))
 
+    def test_a_trace_that_is_always_wanted(self):
+        """--trace: at its end the machine brings it out itself; where the run is stopped before, it is asked."""
+        output, keys = self.start(words=b"escapement: all VMs ended, 0 ok, 1 failed\n", always=True)
+        self.assertEqual((keys.sent, keys.terminated), (b"", False))
+        output, keys = self.start([("expect", "hello")], always=True, stop=True)
+        self.assertEqual((keys.sent, keys.terminated), (self.MONITOR + b"trace dump\r", False))
+        self.dump(output)
+        self.assertTrue(keys.terminated)
+        self.assertEqual(process.judge(output, False, False, "test"), process.OK)
+
     def test_past_its_time_out(self):
         shell = "cat >/dev/null & echo waiting; sleep 1.2; " + "; ".join(
             f"echo escapement: {line.decode()} {zlib.crc32(line.removeprefix(b'trace: ')):08x}" for line in self.LINES) + "; sleep 20"
@@ -172,12 +182,22 @@ class Aftermaths(unittest.TestCase):
             self.dump(output)
             output.aftermath.conclude(process.FAILED)
             self.assertGreater(os.path.getsize(path), 0)
+            os.remove(path)
+            output, _ = self.start([("expect", "hello")], always=True, stop=True)
+            output.aftermath.path = path
+            self.dump(output)
+            output.aftermath.conclude(process.OK)
+            self.assertGreater(os.path.getsize(path), 0)
 
     def test_its_settings(self):
         args = ["--empty", "--kernel", __file__, "--trace-failed", "x"]
         self.assertEqual(arguments.parse(args, None).append, "on-empty=halt")
         self.assertEqual(arguments.parse([*args, "--append", "slice=1ms on-empty=end"], None).append, "slice=1ms on-empty=end")
         self.assertRaises(Unusable, arguments.parse, [*args, "--trace", "y"], None)
+        args = ["--empty", "--kernel", __file__, "--trace", "x"]
+        self.assertEqual(arguments.parse(args, None).append, "trace=dump")
+        self.assertEqual(arguments.parse([*args, "--append", "trace=dump slice=1ms"], None).append, "trace=dump slice=1ms")
+        self.assertRaises(Unusable, arguments.parse, [*args, "--append", "trace=on"], None)
 
 
 class Folder(unittest.TestCase):

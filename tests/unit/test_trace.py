@@ -435,11 +435,19 @@ class Tool(unittest.TestCase):
 
     def test_wrong_arguments(self):
         path = self.file(file.write_bytes(a_trace()))
-        for words in (("--from", "x"), ("--from", "2s", "--to", "1s"), ("--unit", "0"), ("--unit", "1/0s")):
+        for words in (("--from", "x"), ("--from", "2s", "--to", "1s"), ("--unit", "0"), ("--unit", "1/0s"),
+                      ("--unit", "-1ms"), ("--nonsense",)):
             done = self.tool(path, *words)
             self.assertEqual((done.returncode, done.stderr.count(b"\n")), (2, 1), done.stderr)
         self.assertEqual(self.tool(path, "--vm", "beta").returncode, 1)
         self.assertEqual(self.tool(path, "--vm", "alpha", "--timer", "hpet").returncode, 1)
+
+    def test_a_trace_of_one_moment(self):
+        """Of a run that was stopped before its first guest had done anything."""
+        moment = [record(1000, R.RUN), name(1000, "alpha")]
+        path = self.file(file.write_bytes(R.make_trace(HZ, moment, {"events": 0, "exits": 0})))
+        done = self.tool(path, "--svg", path + ".svg", "--text")
+        self.assertEqual((done.returncode, done.stderr), (0, b""))
 
     def test_all_outputs(self):
         path = self.file(file.write_bytes(a_trace()))

@@ -1,5 +1,6 @@
-"""--trace-failed FILE: brings the trace of a run out of the machine when the run has failed, and only then. The trace is
-always recorded; what is asked for costs a run that passes nothing."""
+"""Brings the trace out of a machine that does not do it by itself. --trace-failed FILE: of a run that has failed, and only
+then; the trace is always recorded, and what is asked for costs a run that passes nothing. --trace FILE: of a run that is
+stopped before its end, where trace=dump would bring it out."""
 import os
 
 from launch import process
@@ -10,12 +11,14 @@ DUMP, QUIT = b"trace dump\r", b"quit\r"
 
 
 class Aftermath:
-    """Of one run. The machine stays up after its verdict (on-empty=halt) and is sent on its way by the monitor's `quit`."""
+    """Of one run. With --trace-failed the machine stays up after its verdict (on-empty=halt) and is sent on its way by the
+    monitor's `quit`."""
 
-    def __init__(self, path, dump, script):
+    def __init__(self, path, dump, script, always=False):
         self.path = path
         self.dump = dump        # launch.trace.Filter
         self.script = script    # launch.script.Script, or None
+        self.always = always    # --trace: also of a run that passes
         self.keyboard = self.child = None
         self.asked = False      # for the trace
         self.verdict = None
@@ -29,7 +32,7 @@ class Aftermath:
         self.keyboard, self.child = keyboard, child
 
     def ask(self):
-        """The run has failed. False: nobody is there to be asked (any more)."""
+        """The run has failed, or is to be stopped. False: nobody is there to be asked (any more)."""
         if self.begun or not self.keyboard:
             return False
         self.asked = True
@@ -38,7 +41,7 @@ class Aftermath:
 
     def verdict_came(self, verdict):
         """(ok, failed) of the machine's VMs."""
-        if self.begun:
+        if self.begun or self.always:
             return
         self.verdict = verdict
         ok, failed = verdict
@@ -60,8 +63,10 @@ class Aftermath:
             self.child.terminate()
 
     def conclude(self, status):
-        """The trace file of a run that failed; none of one that did not."""
-        if self.asked and status != process.OK:
+        """The trace file; with --trace-failed none of a run that did not fail."""
+        if self.always:
+            self.dump.write(self.path)
+        elif self.asked and status != process.OK:
             self.dump.write(self.path, "--trace-failed")
         elif os.path.exists(self.path) and os.path.getsize(self.path) == 0:
             os.remove(self.path)

@@ -171,6 +171,15 @@ def _parser():
     return parser
 
 
+def _with_dump(append):
+    traces = [word for word in append.split() if word.startswith("trace=")]
+    if not traces:
+        return f"{append} trace=dump".strip()
+    if traces != ["trace=dump"]:
+        raise Unusable(f"--trace: --append has {traces[0]}, with which no trace comes out (trace=dump brings it)")
+    return append
+
+
 def parse(argv, default_kernel):
     """The checked arguments; .modules and .megabytes are made from the others. Raises Unusable."""
     args = options.parse(_parser(), argv)
@@ -179,8 +188,8 @@ def parse(argv, default_kernel):
     if args.timeout is None:
         args.timeout = math.inf if args.attendant.interactive else 120
     check_words(args.append.split(), "--append")
-    if args.trace and not any(word.startswith("trace=") for word in args.append.split()):
-        args.append = f"{args.append} trace=dump".strip()
+    if args.trace:
+        args.append = _with_dump(args.append)
     if args.trace and args.trace_failed:
         raise Unusable("--trace and --trace-failed: one of them")
     if args.trace_failed:

@@ -74,7 +74,7 @@ class Script:
 
     def _end(self):
         self.stopped = True
-        if self.failure and self.aftermath and self.aftermath.ask():
+        if self.aftermath and (self.failure or self.aftermath.always) and self.aftermath.ask():
             return
         if self.child:
             self.child.terminate()
