@@ -266,14 +266,11 @@ static struct vt_tsc_line find_line(struct vtime *t)
     return t->scaling.bits != 0 ? vt_scaled_line(t) : (struct vt_tsc_line){0};
 }
 
-const struct vt_outlook *vtime_outlook(struct vtime *t)
+void vtime_look_out(struct vtime *t)
 {
     struct vt_outlook *o = &t->outlook;
 
-    if (o->until <= t->rt_c) {
-        o->deadline = vtime_deadline(t);
-        o->line = find_line(t);
-        o->until = stays(t) ? o->deadline : 0;
-    }
-    return o;
+    o->deadline = vtime_deadline(t);
+    o->line = find_line(t);
+    o->until = stays(t) ? o->deadline : 0;
 }

@@ -62,7 +62,12 @@ void heap_add(struct heap *h, struct heap_node *n)
     n->left = NULL;
     n->right = NULL;
     n->reach = 1;
-    meld(&h->root, NULL, h->root, n);
+    if (h->root == NULL) {
+        n->up = NULL;
+        h->root = n;
+    } else {
+        meld(&h->root, NULL, h->root, n);
+    }
 }
 
 void heap_remove(struct heap *h, struct heap_node *n)
@@ -70,7 +75,12 @@ void heap_remove(struct heap *h, struct heap_node *n)
     struct heap_node *up = n->up;
     struct heap_node **slot = up == NULL ? &h->root : up->left == n ? &up->left : &up->right;
 
-    meld(slot, up, n->left, n->right);
+    if (n->left == NULL) { /* nor a right one: the only timer of many a guest */
+        *slot = NULL;
+        settle(up);
+    } else {
+        meld(slot, up, n->left, n->right);
+    }
     n->reach = 0;
 }
 

@@ -118,9 +118,16 @@ void naive_deliver(struct vtime *t);
 
 /* ---- progress.c ---- */
 
-/* What a vCPU has executed, and how long the VM has run, at vt_rt(). */
-uint64_t progress_executed(const struct vtime *t, unsigned int cpu);
-uint64_t progress_moved(const struct vtime *t);
+/* What a vCPU has executed, and how long the VM has run, at RT `rt`: vt_rt(), or RT_C while AT moves. */
+static inline uint64_t progress_executed(const struct vt_cpu *c, rt_t rt)
+{
+    return c->executed + (c->state == VT_CPU_RUNNING ? rt - c->since : 0);
+}
+
+static inline uint64_t progress_moved(const struct vtime *t, rt_t rt)
+{
+    return t->moved + (t->moving ? rt - t->moved_since : 0);
+}
 
 /* An event of this timer has been delivered now; late: nominally after its NRT. Closes the gates. */
 void progress_event(struct vtime *t, struct vtimer *timer, bool late);

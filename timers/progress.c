@@ -9,18 +9,6 @@
 #include "timers/muldiv.h"
 #include "timers/queue.h"
 
-uint64_t progress_executed(const struct vtime *t, unsigned int cpu)
-{
-    const struct vt_cpu *c = &t->cpu[cpu];
-
-    return c->executed + (c->state == VT_CPU_RUNNING ? vt_rt(t) - c->since : 0);
-}
-
-uint64_t progress_moved(const struct vtime *t)
-{
-    return t->moved + (t->moving ? vt_rt(t) - t->moved_since : 0);
-}
-
 /* When a clock that stood at `clock` at RT `since`, and goes on, shows `mark`. */
 static rt_t clock_reaches(rt_t since, uint64_t clock, uint64_t mark)
 {
@@ -47,37 +35,47 @@ static rt_t progress_reaches(const struct vtime *t, unsigned int cpu, uint64_t p
     return own < round ? own : round;
 }
 
-/* When a gate opens that vCPU `cpu` closes now, if nothing changes: on a processor it executes all the time,
- * and its VM runs. */
-static rt_t opens_unless_changed(const struct vtime *t, unsigned int cpu, uint64_t progress)
+/* When a gate opens that a vCPU closes now, if nothing changes: on a processor it executes all the time, and
+ * its VM runs. */
+static rt_t opens_unless_changed(const struct vtime *t, const struct vt_cpu *c, uint64_t progress)
 {
-    bool bound = t->cpu[cpu].state == VT_CPU_RUNNING && progress > t->policy.round;
+    bool bound = c->state == VT_CPU_RUNNING && progress > t->policy.round;
 
     return t->rt_c + (bound ? t->policy.round : progress);
 }
 
-/* Events of one instant with different M: the longest counts. `executed` and `moved` are what the two clocks
- * show; all of them, and M, are below 2^63, but for a round without end. The usual case, one vCPU and no gate
- * closed, leaves nothing to be worked out. */
-static inline void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress, uint64_t executed,
-                              uint64_t moved)
+/* What a vCPU's clock and its VM's show at the latched RT_C, when something is delivered: AT moves then, so
+ * no pause has stopped RT. */
+struct clocks {
+    uint64_t executed;
+    uint64_t moved;
+};
+
+static inline struct clocks clocks_at_delivery(const struct vtime *t, const struct vt_cpu *c)
+{
+    return (struct clocks){progress_executed(c, t->rt_c), progress_moved(t, t->rt_c)};
+}
+
+/* Events of one instant with different M: the longest counts. The clocks and M are below 2^63, but for a
+ * round without end. The usual case, one vCPU and no gate closed, leaves nothing to be worked out. */
+static inline void close_gate(struct vtime *t, unsigned int cpu, uint64_t progress, struct clocks now)
 {
     struct vt_cpu *c = &t->cpu[cpu];
-    bool alone = !t->several && t->gates == 0 && t->moving &&
-                 (c->state == VT_CPU_RUNNING || c->state == VT_CPU_HALTED);
+    unsigned int gates = t->gates;
+    bool alone = !t->several && gates == 0 && (c->state == VT_CPU_RUNNING || c->state == VT_CPU_HALTED);
 
     if (progress == 0) {
         return; /* no gate at all: not even one at the real moment of the delivery */
     }
-    if (!(t->gates >> cpu & 1u) || executed + progress > c->progress_at) {
-        c->progress_at = executed + progress;
+    if (!(gates >> cpu & 1u) || now.executed + progress > c->progress_at) {
+        c->progress_at = now.executed + progress;
     }
-    c->moved_at = vt_add(moved, t->policy.round);
-    c->opens = vt_rt(t) + progress;
-    t->gates |= 1u << cpu;
+    c->moved_at = vt_add(now.moved, t->policy.round);
+    c->opens = t->rt_c + progress;
+    t->gates = gates | 1u << cpu;
     t->gate_known = alone;
     if (alone) {
-        t->gate = opens_unless_changed(t, cpu, progress);
+        t->gate = opens_unless_changed(t, c, progress);
     }
 }
 
@@ -95,22 +93,21 @@ static rt_t gate_opens(const struct vtime *t, unsigned int cpu)
 
 void progress_event(struct vtime *t, struct vtimer *timer, bool late)
 {
-    uint64_t executed = progress_executed(t, timer->vcpu);
-    uint64_t moved = progress_moved(t);
+    struct clocks now = clocks_at_delivery(t, &t->cpu[timer->vcpu]);
 
     timer->last.happened = true;
     timer->last.late = late;
     timer->last.vcpu = timer->vcpu;
-    timer->last.executed = executed;
-    timer->last.moved = moved;
+    timer->last.executed = now.executed;
+    timer->last.moved = now.moved;
     timer->last.losses = t->losses;
-    close_gate(t, timer->vcpu, timer->progress, executed, moved);
+    close_gate(t, timer->vcpu, timer->progress, now);
 }
 
 __attribute__((cold)) void progress_leap(struct vtime *t)
 {
     for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
-        close_gate(t, cpu, t->policy.progress, progress_executed(t, cpu), progress_moved(t));
+        close_gate(t, cpu, t->policy.progress, clocks_at_delivery(t, &t->cpu[cpu]));
     }
     t->gate_known = false;
 }

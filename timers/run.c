@@ -33,7 +33,7 @@ static void lose(struct vtime *t)
         vt_incident(t);
     }
     vt_leave_line(t);
-    t->moved = progress_moved(t);
+    t->moved = progress_moved(t, vt_rt(t));
     t->moving = false;
     t->held = false;
     t->leap_due = false;
@@ -103,7 +103,7 @@ static void set_state(struct vtime *t, unsigned int cpu, enum vt_cpu_state state
     } else if (t->several && t->policy.gap == VT_GAP_JUMP) {
         vt_incident(t); /* here AT runs although none of the vCPUs does, and the gate may change as well */
     }
-    c->executed = progress_executed(t, cpu);
+    c->executed = progress_executed(c, vt_rt(t));
     c->since = vt_rt(t);
     c->state = state;
     if (state == VT_CPU_HALTED || state == VT_CPU_OFF) {
@@ -147,7 +147,7 @@ void vtime_vcpu_off(struct vtime *t, unsigned int cpu)
 static void settle_clocks(struct vtime *t, rt_t since)
 {
     for (unsigned int cpu = 0; cpu < VT_MAX_CPUS; cpu++) {
-        t->cpu[cpu].executed = progress_executed(t, cpu);
+        t->cpu[cpu].executed = progress_executed(&t->cpu[cpu], vt_rt(t));
         t->cpu[cpu].since = since;
     }
 }

@@ -294,12 +294,21 @@ bool vtime_line(const struct vtime *t, uint64_t *offset);
  * gap=jump, where AT may pass a loss on the patent's literal line. For the whole life of the VM. */
 void vtime_set_scaling(struct vtime *t, struct vt_scaling scaling);
 
+/* The rest of vtime_outlook(), which alone calls it: what was found holds no longer. */
+void vtime_look_out(struct vtime *t);
+
 /* vtime_deadline() and the line of AT at once, for the run loop, which has to ask before each entry on which
  * RDTSC may run free: AT then keeps to that line, for every clock. At another slope than one the line is the
  * exact one rounded down to what the processor's ratio expresses, so it is not past the next event before the
  * deadline. Computed only after a call that may have changed them, and until the deadline an advance then
  * costs next to nothing. Valid until the next call of this interface. */
-const struct vt_outlook *vtime_outlook(struct vtime *t);
+static inline const struct vt_outlook *vtime_outlook(struct vtime *t)
+{
+    if (t->outlook.until <= t->rt_c) {
+        vtime_look_out(t);
+    }
+    return &t->outlook;
+}
 
 /* True if what vtime_outlook() has just said is the moment at which minimum progress will have been made
  * ([0111]). It is counted from the delivery: whoever takes the guest there afterwards adds the time that this

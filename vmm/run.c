@@ -35,13 +35,20 @@ static bool must_leave(const struct vm *vm)
     return vm->state != VM_RUNNING || vm->reset_requested;
 }
 
+/* startup_act() where there is something for it; each interrupt is news, few are INIT or SIPI. */
+static inline void take_startup(struct vcpu *vcpu)
+{
+    vcpu->lapic.news = false;
+    if (vcpu->lapic.init_pending || vcpu->lapic.sipi_pending)
+        startup_act(vcpu);
+}
+
 /* True if the run has to stop here, and why. */
 static bool has_to_stop(struct vcpu *vcpu, uint64_t now, uint64_t until, enum run_stop *stop)
 {
     struct vm *vm = vcpu->vm;
 
-    if (vcpu->lapic.news || vcpu->lapic.init_pending || vcpu->lapic.sipi_pending)
-        startup_act(vcpu);
+    take_startup(vcpu);
     if (vm->state != VM_RUNNING)
         *stop = RUN_ENDED;
     else if (vm->reset_requested)
@@ -124,34 +131,45 @@ static __attribute__((noinline)) void watch_exit(const struct vcpu *vcpu, const 
              (unsigned long long)vcpu->regs.rip, (unsigned long long)vtime_peek(&vcpu->vm->time));
 }
 
-/* RDTSC needs no exit while AT keeps to a line that the processor can follow, and it does until the next
- * deadline (DESIGN.md 2.10). */
-static void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
+/* Line: AT's. */
+static __attribute__((noinline)) void change_tsc(struct vcpu *vcpu, bool free, struct vt_tsc_line line)
 {
-    struct vcpu_tsc tsc = {0};
+    struct vcpu_tsc tsc = {.free = free};
 
-    tsc.free = outlook->line.ratio != 0 && !vcpu->vm->config.time.strict;
-    if (tsc.free) {
-        tsc.line = tsc.hardware = outlook->line;
+    if (free) {
+        tsc.line = tsc.hardware = line;
         tsc.hardware.offset += vcpu->tsc.offset;
     }
-    if (tsc.free != vcpu->free_tsc.free || !vt_same_line(tsc.hardware, vcpu->free_tsc.hardware))
-        hv->set_tsc(vcpu, !tsc.free, tsc.hardware);
+    if (free != vcpu->free_tsc.free || !vt_same_line(tsc.hardware, vcpu->free_tsc.hardware))
+        hv->set_tsc(vcpu, !free, tsc.hardware);
     vcpu->free_tsc = tsc;
+}
+
+/* RDTSC needs no exit while AT keeps to a line that the processor can follow, and it does until the next
+ * deadline (DESIGN.md 2.10). Mostly nothing changes. */
+static inline void choose_tsc(struct vcpu *vcpu, const struct vt_outlook *outlook)
+{
+    const struct vcpu_tsc *tsc = &vcpu->free_tsc;
+    bool free = outlook->line.ratio != 0 && !vcpu->vm->config.time.strict;
+
+    if (free != tsc->free || (free && (!vt_same_line(outlook->line, tsc->line) ||
+                                       tsc->hardware.offset != outlook->line.offset + vcpu->tsc.offset)))
+        change_tsc(vcpu, free, outlook->line);
+}
+
+static __attribute__((noinline)) void show_overshoot(struct vcpu *vcpu, uint64_t now)
+{
+    struct vtime *t = &vcpu->vm->time;
+
+    vtime_shown(t, vt_tsc_line_at(t->scaling, vcpu->free_tsc.line, now));
 }
 
 /* Past the deadline the guest may have seen more of its TSC than AT allows, unless AT goes on along the same
  * line: AT follows before anything is answered. */
-static void note_overshoot(struct vcpu *vcpu, uint64_t now)
+static inline void note_overshoot(struct vcpu *vcpu, uint64_t now)
 {
-    struct vtime *t = &vcpu->vm->time;
-    const struct vt_outlook *outlook;
-
-    if (!vcpu->free_tsc.free)
-        return;
-    outlook = vtime_outlook(t);
-    if (!vt_same_line(outlook->line, vcpu->free_tsc.line))
-        vtime_shown(t, vt_tsc_line_at(t->scaling, vcpu->free_tsc.line, now));
+    if (vcpu->free_tsc.free && !vt_same_line(vtime_outlook(&vcpu->vm->time)->line, vcpu->free_tsc.line))
+        show_overshoot(vcpu, now);
 }
 
 /* An exit of RDTSC on a line that is known, answered without the lock while nobody holds it. False: it is to
@@ -282,7 +300,7 @@ static enum run_stop run_locked(struct vcpu *vcpu, uint64_t until)
     enum run_stop stop;
 
     vm->trace = host_trace();
-    startup_act(vcpu);
+    take_startup(vcpu);
     if (vcpu->state == VCPU_WAIT_SIPI) {
         vtime_vcpu_off(&vm->time, vcpu->id);
         return RUN_HALTED;

@@ -30,7 +30,7 @@ TRIPS = [
 DELIVERY = [
     Figure("deadline", "deadline to handler, LAPIC", 1000),
     Figure("deadline-pic", "deadline to handler, PIT and PIC"),
-    Figure("eoi-lapic", "its EOI, LAPIC", 300),
+    Figure("eoi-lapic", "its EOI, LAPIC", 300, held=True),
     Figure("eoi-pic", "its EOI, PIC"),
     Figure("hlt-wake", "deadline to handler, halted"),
     Figure("hlt-pending", "HLT with an interrupt waiting"),
