@@ -29,19 +29,38 @@ static void move_left(struct editor *e, size_t n)
         put(e, "\b");
 }
 
-/* The line from the cursor's old place on; the cursor ends where it belongs. */
+/* How much of the line is shown. The last column is the cursor's only: a terminal that has been written to
+ * its edge is at the next row, and backspaces do not lead out of that. */
+static size_t width(const struct editor *e)
+{
+    return EDITOR_COLUMNS - 1 - strlen(e->prompt);
+}
+
+/* What is shown from the cursor's old place on; the cursor ends where it belongs. */
 static void show_rest(struct editor *e, size_t from)
 {
-    e->write(e->line + from, e->length - from);
+    size_t end = e->first + width(e) < e->length ? e->first + width(e) : e->length;
+
+    e->write(e->line + from, end - from);
     put(e, "\033[K");
-    move_left(e, e->length - e->cursor);
+    move_left(e, end - e->cursor);
+}
+
+/* True if the cursor has left what is shown, which is now around it and has to be drawn. */
+static bool scroll(struct editor *e)
+{
+    if (e->cursor >= e->first && e->cursor <= e->first + width(e))
+        return false;
+    e->first = e->cursor > width(e) / 2 ? e->cursor - width(e) / 2 : 0;
+    return true;
 }
 
 void editor_redraw(struct editor *e)
 {
     put(e, "\r");
     put(e, e->prompt);
-    show_rest(e, 0);
+    scroll(e);
+    show_rest(e, e->first);
 }
 
 /* ---- the line ---- */
@@ -58,6 +77,7 @@ void editor_begin(struct editor *e)
 {
     e->length = 0;
     e->cursor = 0;
+    e->first = 0;
     e->line[0] = 0;
     e->back = 0;
     e->tab = false;
@@ -74,7 +94,9 @@ static void insert(struct editor *e, const char *text, size_t n)
     memcpy(e->line + e->cursor, text, n);
     e->length += n;
     e->cursor += n;
-    if (e->cursor == e->length)
+    if (scroll(e))
+        editor_redraw(e);
+    else if (e->cursor == e->length)
         e->write(text, n); /* by far the most frequent: no more than what was typed */
     else
         show_rest(e, e->cursor - n);
@@ -83,20 +105,30 @@ static void insert(struct editor *e, const char *text, size_t n)
 /* Takes out [from, to), which the cursor is in or next to. */
 static void delete_range(struct editor *e, size_t from, size_t to)
 {
+    size_t back = e->cursor - from;
+
     memmove(e->line + from, e->line + to, e->length - to + 1);
-    move_left(e, e->cursor - from);
     e->length -= to - from;
     e->cursor = from;
+    if (scroll(e)) {
+        editor_redraw(e);
+        return;
+    }
+    move_left(e, back);
     show_rest(e, from);
 }
 
 static void go(struct editor *e, size_t to)
 {
-    if (to < e->cursor)
-        move_left(e, e->cursor - to);
-    else
-        e->write(e->line + e->cursor, to - e->cursor);
+    size_t old = e->cursor;
+
     e->cursor = to;
+    if (scroll(e))
+        editor_redraw(e);
+    else if (to < old)
+        move_left(e, old - to);
+    else
+        e->write(e->line + old, to - old);
 }
 
 static size_t word_start(const struct editor *e)
@@ -135,11 +167,11 @@ static void recall(struct editor *e, unsigned int back)
     if (e->back == 0)
         memcpy(e->typed, e->line, e->length + 1);
     e->back = back;
-    move_left(e, e->cursor);
     memcpy(e->line, back == 0 ? e->typed : history(e, back), sizeof e->line);
     e->length = strlen(e->line);
     e->cursor = e->length;
-    show_rest(e, 0);
+    e->first = 0;
+    editor_redraw(e);
 }
 
 static void recall_later(struct editor *e)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #define EDITOR_LINE    120 /* longest line, without the closing 0 */
+#define EDITOR_COLUMNS 80  /* of the narrowest terminal: a longer line is shown in part, around the cursor */
 #define EDITOR_HISTORY 32  /* lines; a power of two */
 
 enum editor_event {
@@ -34,8 +35,9 @@ struct editor {
     const char *prompt;
     char line[EDITOR_LINE + 1];
     size_t length, cursor;
-    bool tab; /* the last key was a Tab that could not complete: the next one lists */
-    bool cr;  /* the last key was CR: an LF that follows belongs to it */
+    size_t first; /* what is shown of the line begins there */
+    bool tab;     /* the last key was a Tab that could not complete: the next one lists */
+    bool cr;      /* the last key was CR: an LF that follows belongs to it */
     enum editor_keys state;
     uint8_t number; /* the first parameter of a CSI sequence */
     char history[EDITOR_HISTORY][EDITOR_LINE + 1];
