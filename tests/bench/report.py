@@ -66,9 +66,15 @@ def _text(x, y, text, more=""):
     return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(text)}</text>'
 
 
+def label_at(end, line, text):
+    """Where a bar's figure stands: behind it, and behind the budget's line where that would run through it."""
+    return line + 4 if line is not None and end < line < end + 8 + 7 * len(text) else end + 4
+
+
 def _group(figure, columns, y, scale):
     """One figure's bars, one below the other."""
     lines = [_text(LEFT - 10, y + len(columns) * ROW / 2 + 3, figure.title, 'text-anchor="end"')]
+    budget = None if figure.budget is None else LEFT + figure.budget * scale
     for number, (_, values) in enumerate(columns):
         value = values.get(figure.name)
         top = y + number * ROW
@@ -77,10 +83,10 @@ def _group(figure, columns, y, scale):
             continue
         lines.append(f'<rect x="{LEFT}" y="{top:.1f}" width="{value * scale:.1f}" height="{BAR}" '
                      f'fill="{COLOURS[number]}"/>')
-        lines.append(_text(LEFT + value * scale + 4, top + BAR, shown(figure, value)))
-    if figure.budget is not None:
-        x = LEFT + figure.budget * scale
-        lines.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 3}" y2="{y + len(columns) * ROW}" stroke="#222" '
+        label = shown(figure, value)
+        lines.append(_text(label_at(LEFT + value * scale, budget, label), top + BAR, label))
+    if budget is not None:
+        lines.append(f'<line x1="{budget:.1f}" x2="{budget:.1f}" y1="{y - 3}" y2="{y + len(columns) * ROW}" stroke="#222" '
                      'stroke-dasharray="3 2"/>')
     return lines
 

@@ -98,6 +98,10 @@ class Reports(unittest.TestCase):
         self.assertIn("&lt;peer&gt;", report.svg(self.COLUMNS))
         xml.dom.minidom.parseString(report.svg(self.COLUMNS))
 
+    def test_no_budget_runs_through_a_figure(self):
+        self.assertEqual(report.label_at(10, 20, "343"), 24)
+        self.assertEqual([report.label_at(10, line, "343") for line in (None, 8, 60)], [14, 14, 14])
+
     def test_a_place_in_a_document(self):
         with tempfile.NamedTemporaryFile("w+", suffix=".md") as file:
             file.write("a\n<!-- t -->\nold\n<!-- end t -->\nb\n")
