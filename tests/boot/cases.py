@@ -203,7 +203,7 @@ TRACES = [
          status=1, check=dump_loads, only="qemu", why=DUMP),
     Case("trace-off", ["--append", "trace=off", *vms(f"h {HELLO}")],
          expect=[r"^h\| hello: done", all_ended(1, 0)], forbid=[r"escapement: trace:"]),
-    Case("trace-no-memory", ["--append", "trace=dump trace-buffer=256M", *vms(f"h {HELLO}")],
+    Case("trace-no-memory", ["--memory", "80M", "--append", "trace=dump trace-buffer=256M", *vms(f"h {HELLO}")],
          expect=[r"^escapement: trace: no memory for 262144 KiB \(trace-buffer=\): off", r"^h\| hello: done", all_ended(1, 0)]),
 ]
 
