@@ -17,9 +17,10 @@
 #include "vmm/host.h"
 #include "vmm/string.h"
 
-#define SILENCE_DIVISOR 5  /* of a second: 200 ms (DESIGN.md section 4, "End") */
-#define FIFO            16 /* the transmitter takes as many at once */
-#define PATIENCE        5  /* seconds that input waits for a guest that reads nothing */
+#define SILENCE_DIVISOR 5   /* of a second: 200 ms (DESIGN.md section 4, "End") */
+#define FIFO            16  /* the transmitter takes as many at once */
+#define PATIENCE        5   /* seconds that input waits for a guest that reads nothing */
+#define LOST_DIVISOR    100 /* of a second: so long the port's interrupt is waited for */
 
 /* All of this file's. What is called with it held says so; the others take it. */
 static struct lock lock = {.class = LOCK_CONSOLE};
@@ -203,10 +204,12 @@ uint64_t console_deadline(void)
 {
     uint64_t flags = spinlock_take(&lock);
     uint64_t oldest = lines_oldest(&lines);
+    uint64_t flush = oldest == UINT64_MAX ? UINT64_MAX : oldest + host_hz() / SILENCE_DIVISOR;
+    uint64_t look = transmitting ? host_now() + host_hz() / LOST_DIVISOR : UINT64_MAX;
 
     nothing_begun = oldest == UINT64_MAX;
     spinlock_release(&lock, flags);
-    return nothing_begun ? UINT64_MAX : oldest + host_hz() / SILENCE_DIVISOR;
+    return flush < look ? flush : look;
 }
 
 void console_vm_start(unsigned int index, const char *name)

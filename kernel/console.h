@@ -31,8 +31,9 @@ size_t console_line_room(void);
  * 200 ms, and moves output and input by polling in case interrupts do not come. */
 void console_poll(void);
 
-/* RT at which console_poll() will have a line to flush; UINT64_MAX: none. For the processor that is about to
- * idle. */
+/* RT at which console_poll() will have a line to flush, or is to see whether the port has become ready for
+ * what waits (its interrupt may be lost, or the port slow); UINT64_MAX: neither. For the processor that is
+ * about to idle. */
 uint64_t console_deadline(void);
 
 /* Guest number `index` writes under `name` from now on; its end flushes what it has begun. */

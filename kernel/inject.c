@@ -118,16 +118,21 @@ uint64_t inject_now(uint64_t tsc)
     return tsc + jump;
 }
 
-/* slow: ready for a byte or two each millisecond; stuck: not at all for the first half second. */
+/* slow: for a millisecond after it has taken what its FIFO holds, and its interrupt does not tell when it is
+ * ready again; stuck: for the first half second. */
 bool inject_serial_busy(void)
 {
-    uint64_t since = started ? host_now() - started : 0;
+    static uint64_t taken;
+    uint64_t now = host_now();
 
     if (!started)
         return false;
-    if (is_on(INJECT_SERIAL_STUCK) && since < host_hz() / 2)
+    if (is_on(INJECT_SERIAL_STUCK) && now - started < host_hz() / 2)
         return true;
-    return is_on(INJECT_SERIAL_SLOW) && since % (host_hz() / 1000) > host_hz() / 50000;
+    if (is_on(INJECT_SERIAL_SLOW) && now - taken < host_hz() / 1000)
+        return true;
+    taken = now;
+    return false;
 }
 
 bool inject_no_memory(size_t pages)

@@ -167,12 +167,9 @@ static void dump_trace(bool wanted)
 /* All is over: out of the machine, or, with on-empty=halt, when the operator says `quit`. */
 static _Noreturn void leave(bool ok, bool halt)
 {
-    if (halt)
+    if (halt) {
         host_log("nothing left to run: halted (on-empty=halt)");
-    while (halt && !monitor_has_quit()) {
-        wait_for_interrupt();
-        console_poll();
-        monitor_service(host_now());
+        processor_linger();
     }
     verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
 }

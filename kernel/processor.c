@@ -441,6 +441,19 @@ void processor_run(void)
     }
 }
 
+void processor_linger(void)
+{
+    struct processor *p = this_processor();
+
+    p->next_look = 0;
+    for (;;) {
+        act_on_deadlines(p, look_at_clock(p));
+        if (monitor_has_quit())
+            return;
+        idle(p);
+    }
+}
+
 /* ---- the operator's wishes ---- */
 
 /* Takes all of a VM's vCPUs from the processor; its time is at RT `now` then. */

@@ -21,6 +21,9 @@ void processor_start(void);
  * ended, on the others for ever. Interrupts disabled; they are opened in guests and while idle. */
 void processor_run(void);
 
+/* Serves console and monitor after that, until the operator says `quit`. Interrupts disabled, as above. */
+void processor_linger(void);
+
 /* A number that changes while the calling processor gets on: its loop goes round, or NMIs take it out of a
  * guest. */
 uint64_t processor_progress(void);
