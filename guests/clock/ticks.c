@@ -223,7 +223,8 @@ struct placed {
     const struct tick *tick;
     uint64_t due;
     /* Since when the guest could take no other: since the event of the first handler of an unbroken row was
-     * due (its way to the handler belongs to it), or since the guest turned interrupts off. */
+     * due, at the earliest that its grid allows (its way to the handler belongs to it), or since the guest
+     * turned interrupts off. */
     uint64_t busy_since;
 };
 
@@ -232,7 +233,7 @@ static struct placed place(const struct series *all, const struct tick *t, const
     struct placed p = {t, due_at(&all[t->source], t->index), t->off_start};
 
     if (t->off_start == t->entry) {
-        p.busy_since = p.due;
+        p.busy_since = p.due - all[t->source].early;
     } else if (before->tick != NULL && before->tick->off_start == t->off_start) {
         p.busy_since = before->busy_since;
     }
