@@ -10,16 +10,22 @@
 #include "kernel/format.h"
 #include "kernel/inject.h"
 #include "kernel/pages.h"
+#include "kernel/scrub.h"
 #include "kernel/spinlock.h"
 #include "vmm/host.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
+
+#define AT_ONCE 8u /* pages: fewer are not worth a place in the queue */
+#define STEP_DIVISOR                                                                                         \
+    50000u /* of a second: a step of clearing is 20 us, less than a guest's minimum progress */
 
 extern const uint8_t image_end[]; /* linker.ld */
 
 static uint64_t boot_seconds;
 static struct lock pages_lock = {.class = LOCK_PAGES}; /* kernel/pages.c's, from now on, and: */
 static uint64_t used, peak;
+static struct scrub dirty; /* given back, and not yet in kernel/pages.c's hands: nobody gets it */
 
 void host_init(void)
 {
@@ -66,10 +72,48 @@ void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4])
     out[3] = r.edx;
 }
 
+/* With the lock. False: nothing is left to clear. */
+static bool scrub_page(void)
+{
+    struct scrubbed clear = scrub_step(&dirty, 1);
+
+    if (clear.p)
+        pages_free(virt_to_phys(clear.p), clear.pages);
+    return !scrub_is_done(&dirty);
+}
+
+bool host_scrub(void)
+{
+    uint64_t start, flags;
+    bool more;
+
+    if (scrub_is_done(&dirty)) /* mostly; one that comes in this moment is seen the next time */
+        return false;
+    start = host_now();
+    do {
+        flags = spinlock_take(&pages_lock);
+        more = scrub_page();
+        spinlock_release(&pages_lock, flags);
+    } while (more && host_now() - start < host_hz() / STEP_DIVISOR);
+    return more;
+}
+
+/* With the lock. What waits to be cleared counts as free. */
+static uint64_t find_pages(size_t n, size_t align)
+{
+    uint64_t phys = pages_alloc(n, align, UINT64_MAX);
+
+    while (phys == PAGES_NONE && !scrub_is_done(&dirty)) {
+        (void)scrub_page();
+        phys = pages_alloc(n, align, UINT64_MAX);
+    }
+    return phys;
+}
+
 void *host_alloc_pages(size_t n, size_t align)
 {
     uint64_t flags = spinlock_take(&pages_lock);
-    uint64_t phys = inject_no_memory(n) ? PAGES_NONE : pages_alloc(n, align, UINT64_MAX);
+    uint64_t phys = inject_no_memory(n) ? PAGES_NONE : find_pages(n, align);
 
     if (phys != PAGES_NONE)
         used += n * PAGE_SIZE;
@@ -86,11 +130,16 @@ void host_free_pages(void *p, size_t n)
 
     if (!p)
         return;
-    memset(p, 0, n * PAGE_SIZE); /* what was in them is nobody's business any more */
+    /* What was in them is nobody's business any more. */
+    if (n <= AT_ONCE)
+        memset(p, 0, n * PAGE_SIZE);
     flags = spinlock_take(&pages_lock);
     ASSERT(used >= n * PAGE_SIZE);
     used -= n * PAGE_SIZE;
-    pages_free(virt_to_phys(p), n);
+    if (n <= AT_ONCE)
+        pages_free(virt_to_phys(p), n);
+    else
+        scrub_add(&dirty, p, n);
     spinlock_release(&pages_lock, flags);
 }
 

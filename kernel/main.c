@@ -171,6 +171,8 @@ static _Noreturn void leave(bool ok, bool halt)
         host_log("nothing left to run: halted (on-empty=halt)");
         processor_linger();
     }
+    while (host_scrub()) /* whatever starts after this finds nothing of the guests' */
+        ;
     verdict_leave(ok ? VERDICT_OK : VERDICT_FAILED);
 }
 

@@ -6,6 +6,7 @@
 #include "arch/x86/percpu.h"
 #include "kernel/accounts.h"
 #include "kernel/console.h"
+#include "kernel/host.h"
 #include "kernel/inject.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
@@ -21,6 +22,7 @@
 
 #define NS_PER_SECOND       1000000000u
 #define LOOKS_PER_SECOND    100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
+#define STEPS_PER_SECOND    1000u  /* at most, of clearing memory, while a VM can run */
 #define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
 
 static struct processor processors[MAX_CPUS];
@@ -261,10 +263,19 @@ static void note_absence(struct processor *p, rt_t now)
     }
 }
 
+/* A little of what ended VMs have left behind. False: all is clear. */
+static bool scrub(struct processor *p)
+{
+    bool more = host_scrub();
+
+    p->next_scrub = more ? host_now() + host_hz() / STEPS_PER_SECOND : RT_NEVER;
+    return more;
+}
+
 /* Nobody can run: the processor halts until an interrupt (the coordinator's deadline, the console). HLT is
  * C1, in which the LAPIC timer runs on whatever CPUID says of deeper states (SDM vol. 3, 11.5.4: ARAT), and
  * no other is used. */
-static void idle(struct processor *p)
+static void halt(struct processor *p)
 {
     trace(TRACE_IDLE, 0);
     if (processors_in_use > 1)
@@ -273,9 +284,18 @@ static void idle(struct processor *p)
     wait_for_interrupt();
     if (processors_in_use > 1)
         spread_wakes(p);
+    p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
+}
+
+/* Before it halts it clears what there is to clear. */
+static void idle(struct processor *p)
+{
+    if (scrub(p))
+        interrupt_window();
+    else
+        halt(p);
     sched_idle(&p->sched);
     p->left = host_now();
-    p->next_look = 0; /* it may have been the console's: the last one before a guest that waits for it */
 }
 
 static bool restart(struct vm *vm, const char *who)
@@ -322,6 +342,7 @@ static void end(struct processor *p, struct vm *vm)
     (void)console_view(); /* its terminal closes before more is said */
     accounts_print(vm);
     vm_destroy(vm);
+    p->next_scrub = 0;
     p->vms--;
     processor_set_rates(p);
     left = __atomic_sub_fetch(&alive, 1, __ATOMIC_ACQ_REL);
@@ -429,6 +450,10 @@ void processor_run(void)
         p->turns++;
         inject_turn(now);
         now = act_on_deadlines(p, now);
+        if (now >= p->next_scrub && p->sched.runnable > 0) { /* idle() has all the time */
+            (void)scrub(p);
+            now = look_at_clock(p);
+        }
         note_absence(p, now);
         if (spread_idle)
             spread_share(p);

@@ -21,6 +21,7 @@ struct processor {
     rt_t looked;             /* at the clock */
     bool each;               /* monitor=each */
     rt_t next_look;          /* at the console */
+    rt_t next_scrub;         /* step of clearing what ended VMs have left */
     rt_t patience;           /* a guest kept waiting for longer has lost the processor: */
     bool absent;             /* it has been */
     struct vcpu *loaded;     /* whose state is in the processor */

@@ -217,7 +217,7 @@ static int other(void)
         interrupts_off();
     }
     wait_until(start + mul_div(ZERO + BACK, hz.tsc_hz, UNITS_PER_SECOND));
-    /* Its end would take the processor for as long as its memory is being cleared: only when all is played.
+    /* After its end the clearing of its memory takes the processor now and then: only when all is played.
      */
     before = count[VTIMER2];
     lapic_timer_start(LAPIC_VECTOR, (uint32_t)(hz.lapic_hz / 2));
