@@ -51,6 +51,15 @@ static __attribute__((noinline)) uint64_t overflow_stack(uint64_t depth)
     return depth == UINT64_MAX ? frame[0] : overflow_stack(depth + 1) + frame[0];
 }
 
+/* Compilers and analysers must not see that it is constant. */
+static __attribute__((noinline)) void write_text(void)
+{
+    uintptr_t text = (uintptr_t)trap_stubs;
+
+    __asm__ volatile("" : "+r"(text));
+    *(volatile uint8_t *)text = 0x90;
+}
+
 /* Once, after 800 ms: what is not survived, and what lasts. */
 static void once(void)
 {
@@ -63,7 +72,7 @@ static void once(void)
     while (is_on(INJECT_STALL))
         __asm__ volatile("" : : : "memory");
     if (is_on(INJECT_WRITE_TEXT))
-        *(volatile uint8_t *)(uintptr_t)trap_stubs = 0x90;
+        write_text();
     if (is_on(INJECT_TSC_FORWARD))
         jump = host_hz(); /* a second */
     if (is_on(INJECT_TSC_BACK))

@@ -162,6 +162,24 @@ static void one_asid_for_all(void **state)
     assert_false(asid_valid(&pool, &a));
 }
 
+/* A difference in any byte of any member, and in none of the padding, of which there is only at the end. */
+static void all_members_are_compared(void **state)
+{
+    const size_t end = offsetof(struct svm_caps, tsc_ratio) + 1;
+    union {
+        struct svm_caps caps;
+        uint8_t bytes[sizeof(struct svm_caps)];
+    } a = {0}, b = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(b.bytes); i++) {
+        b.bytes[i] = 1;
+        assert_true(svm_caps_same(&a.caps, &b.caps) == (i >= end));
+        assert_true(svm_caps_same(&b.caps, &b.caps));
+        b.bytes[i] = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +192,7 @@ int main(void)
         cmocka_unit_test(asids_are_distinct_until_all_are_given),
         cmocka_unit_test(asids_are_each_processors_own),
         cmocka_unit_test(one_asid_for_all),
+        cmocka_unit_test(all_members_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -211,6 +211,24 @@ static void timer_value_is_capped(void **state)
     assert_int_equal(vmx_timer_value(UINT64_MAX - 40, UINT64_MAX, 5), 2);
 }
 
+/* A difference in any byte of any member, and in none of the padding, of which there is only at the end. */
+static void all_members_are_compared(void **state)
+{
+    const size_t end = offsetof(struct vmx_caps, ept_2m) + 1;
+    union {
+        struct vmx_caps caps;
+        uint8_t bytes[sizeof(struct vmx_caps)];
+    } a = {0}, b = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(b.bytes); i++) {
+        b.bytes[i] = 1;
+        assert_true(vmx_caps_same(&a.caps, &b.caps) == (i >= end));
+        assert_true(vmx_caps_same(&b.caps, &b.caps));
+        b.bytes[i] = 0;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +241,7 @@ int main(void)
         cmocka_unit_test(fallbacks),
         cmocka_unit_test(timer_value_is_exact),
         cmocka_unit_test(timer_value_is_capped),
+        cmocka_unit_test(all_members_are_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

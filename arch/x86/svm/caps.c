@@ -85,3 +85,13 @@ bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, cha
     resolve_intercepts(leaves, out);
     return true;
 }
+
+bool svm_caps_same(const struct svm_caps *a, const struct svm_caps *b)
+{
+    return a->asids == b->asids && a->clean == b->clean && a->intercepts[0] == b->intercepts[0] &&
+           a->intercepts[1] == b->intercepts[1] && a->intercepts[2] == b->intercepts[2] &&
+           a->next_rip == b->next_rip && a->length_known == b->length_known &&
+           a->decode_assists == b->decode_assists && a->flush_by_asid == b->flush_by_asid &&
+           a->lbr == b->lbr && a->rdtscp == b->rdtscp && a->pause_filter == b->pause_filter &&
+           a->pause_threshold == b->pause_threshold && a->tsc_ratio == b->tsc_ratio;
+}

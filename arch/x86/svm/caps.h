@@ -34,4 +34,7 @@ struct svm_caps {
 /* False: the processor lacks something, or the firmware has locked it, and why names it in one phrase. */
 bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, char *why, size_t size);
 
+/* Of two processors, in every member. */
+bool svm_caps_same(const struct svm_caps *a, const struct svm_caps *b);
+
 #endif

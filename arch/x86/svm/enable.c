@@ -5,7 +5,6 @@
 #include "arch/x86/percpu.h"
 #include "arch/x86/svm/svm.h"
 #include "vmm/host.h"
-#include "vmm/string.h"
 
 #define PAGE 4096u
 
@@ -83,7 +82,7 @@ bool svm_cpu_enable(char *why, size_t size)
     if (!read_caps(&own, why, size))
         return false;
     /* Intercepts are worked out once, on the boot processor, for all. */
-    if (memcmp(&own, &svm_caps, sizeof(own)) != 0) {
+    if (!svm_caps_same(&own, &svm_caps)) {
         host_snprintf(why, size, "SVM of processor %u differs from the boot processor's", this_cpu()->id);
         return false;
     }

@@ -185,3 +185,13 @@ uint32_t vmx_timer_value(uint64_t now, uint64_t deadline, unsigned int rate)
     const uint64_t counts = (deadline >> rate) + (partial != 0) - (now >> rate);
     return counts > UINT32_MAX ? UINT32_MAX : (uint32_t)counts;
 }
+
+bool vmx_caps_same(const struct vmx_caps *a, const struct vmx_caps *b)
+{
+    return a->revision == b->revision && a->pin == b->pin && a->proc == b->proc && a->proc2 == b->proc2 &&
+           a->pause_proc == b->pause_proc && a->pause_proc2 == b->pause_proc2 && a->exit == b->exit &&
+           a->entry == b->entry && a->cr0_fixed0 == b->cr0_fixed0 && a->cr0_fixed1 == b->cr0_fixed1 &&
+           a->cr4_fixed0 == b->cr4_fixed0 && a->cr4_fixed1 == b->cr4_fixed1 && a->ept_flags == b->ept_flags &&
+           a->invept_type == b->invept_type && a->invvpid_type == b->invvpid_type &&
+           a->timer_rate == b->timer_rate && a->ept_2m == b->ept_2m;
+}

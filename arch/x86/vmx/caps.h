@@ -38,6 +38,9 @@ struct vmx_caps {
  * something, and why names it in one phrase. */
 bool vmx_caps_resolve(const struct vmx_msrs *msrs, struct vmx_caps *out, char *why, size_t size);
 
+/* Of two processors, in every member. */
+bool vmx_caps_same(const struct vmx_caps *a, const struct vmx_caps *b);
+
 /* The preemption timer's value for an exit at the first count at or after `deadline` (RT ticks), at most 32
  * bits; 0 if that has passed. The timer counts down when bit `rate` of the TSC changes (SDM vol. 3, 26.5.1).
  */

@@ -81,7 +81,7 @@ bool vmx_cpu_enable(char *why, size_t size)
     if (!read_caps(&own, why, size))
         return false;
     /* Control words are worked out once, on the boot processor, for all. */
-    if (memcmp(&own, &vmx_caps, sizeof(own)) != 0) {
+    if (!vmx_caps_same(&own, &vmx_caps)) {
         host_snprintf(why, size, "VMX of processor %u differs from the boot processor's", this_cpu()->id);
         return false;
     }
