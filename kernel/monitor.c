@@ -115,7 +115,8 @@ void monitor_say(const char *fmt, ...)
     n = format_va(text, LINE, fmt, args);
     va_end(args);
     n = n < LINE ? n : LINE - 1;
-    memcpy(text + n, "\r\n", 2);
+    text[n] = '\r';
+    text[n + 1] = '\n';
     console_say(text, (size_t)n + 2);
 }
 

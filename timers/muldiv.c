@@ -51,8 +51,8 @@ uint64_t vt_mul3_div(uint64_t a, uint64_t b, uint64_t c, vt_u128 d)
     uint64_t result = 0;
     uint64_t rem;
 
-    /* The ordinary case in the kernel: small rates, distances of seconds. */
-    if (vt_high(n.high) == 0 && vt_high(d) == 0 && vt_low(n.high) < vt_low(d)) {
+    /* The ordinary case in the kernel: small rates, distances of seconds. It fits, so n.high is below d. */
+    if (vt_high(n.high) == 0 && vt_high(d) == 0) {
         return vt_div(vt_join(vt_low(n.high), n.low), vt_low(d), &rem);
     }
     /* Bit by bit: the greatest result with result * d <= n. */

@@ -144,18 +144,19 @@ static struct pit_edges edges_one_shot(const struct pit_channel *c, uint64_t tic
     return edge_once(elapsed(c, tick) < (uint64_t)c->count + strobe, c->start + c->count + strobe);
 }
 
+/* Nothing freezes these modes but a GATE that is low. */
 static struct pit_edges edges_periodic(const struct pit_channel *c, uint64_t tick)
 {
     struct pit_edges e = {.any = true, .first = c->pending_tick, .period = load_value(c)};
 
     if (c->pending) {
-        if (c->idle || c->frozen)
+        if (c->idle)
             e.first += e.period;
         else if (c->pending_low)
             e.first += e.period - high_half((uint32_t)e.period);
         return e;
     }
-    if (c->idle || c->frozen)
+    if (c->idle)
         return edge_once(false, 0);
     e.period = c->count;
     e.first = tick - elapsed(c, tick) % c->count + c->count;

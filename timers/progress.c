@@ -145,7 +145,7 @@ void progress_settle(struct vtime *t)
     if (t->gates == 0) {
         return;
     }
-    if (t->gate_known && !t->several) { /* one alone, and it is known when it opens */
+    if (!t->several) { /* one alone; AT runs, so it is known when it opens */
         if (t->gate <= t->rt_c) {
             t->floor = t->gate > t->floor ? t->gate : t->floor;
             t->gates = 0;

@@ -130,13 +130,11 @@ static bool must_catch_up(const struct vtime_policy *p, const struct vt_question
 static bool has_caught_up(const struct vtime_policy *p, const struct vt_question *q,
                           const struct vt_moment *fast)
 {
-    switch (p->hyst) {
-    case VT_HYST_RTC:
+    if (p->hyst == VT_HYST_RTC) {
         return is_level(q->rt_c, q->nrt_n, p->k2);
-    case VT_HYST_ARTP:
+    }
+    if (p->hyst == VT_HYST_ARTP) {
         return is_level(q->art_p, q->nrt_p, p->k2);
-    case VT_HYST_5C:
-        break;
     }
     return is_level(vt_moment_ceil(fast), q->nrt_n, p->k2);
 }

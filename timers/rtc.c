@@ -175,7 +175,7 @@ static void arm_periodic(struct rtc *r, at_t now)
 
 static void arm_update(struct rtc *r, at_t now)
 {
-    if (r->chain_runs && is_set(r, RTC_B_UIE) && !is_set(r, RTC_B_SET))
+    if (r->chain_runs && is_set(r, RTC_B_UIE)) /* which SET clears */
         arm(r, &r->update, update_tick(r, updates(r, now) + 1), SECOND);
     else
         vtime_clear(r->time, &r->update);

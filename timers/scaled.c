@@ -27,12 +27,12 @@ static uint64_t ratio_of(const struct vtime *t, struct vt_moment end)
     return vt_mul3_div(distance, end.den, vt_ratio_one(t->scaling), vt_plus(vt_mul(whole, end.den), end.num));
 }
 
-/* A line without end is no line: with no timer armed AT meets the present at a moment that nobody announces.
+/* Of a line that vtime_line() has refused, between events. A line without end is no line: with no timer armed
+ * AT meets the present at a moment that nobody announces.
  */
 static bool can_scale(const struct vtime *t)
 {
-    return t->moving && !t->leap_due && !t->in_event && !t->policy.naive && t->policy.gap == VT_GAP_SMOOTH &&
-           t->queue.head != NULL;
+    return t->moving && !t->leap_due && t->policy.gap == VT_GAP_SMOOTH && t->queue.head != NULL;
 }
 
 struct vt_tsc_line vt_scaled_line(struct vtime *t)

@@ -15,6 +15,7 @@
 #define NS_PER_SECOND 1000000000ull
 #define LAG_STEPS     100u /* intervals of stats=lag in a second, at first */
 
+/* NOLINTNEXTLINE(misc-redundant-expression): two headers say it, and are to agree */
 _Static_assert(VM_MEM_MIN == RAM_LOW_LEAST && VM_MEM_MAX == RAM_MOST, "mem= is what can be divided");
 
 const struct hv_ops *hv;

@@ -422,9 +422,14 @@ static void outcomes(void **state)
     b.wire[20].waiting = false;
     hpet_to(&b, 300);
     assert_true(t->timer.ops->outstanding(t->timer.self)); /* until the status bit is cleared */
+    b.wire[20].masked = true;
+    assert_false(t->timer.ops->outstanding(t->timer.self));
+    b.wire[20].masked = false;
     hput(&b, H_STS, 1);
     assert_false(t->timer.ops->outstanding(t->timer.self));
     assert_int_equal(ledger(0).delivered, 2);
+    t = &b.h.timer[1]; /* routed nowhere yet */
+    assert_false(t->timer.ops->outstanding(t->timer.self));
 }
 
 #define TEST(function) cmocka_unit_test_setup(function, setup)

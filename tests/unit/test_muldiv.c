@@ -125,13 +125,26 @@ static void test_192_by_128(void **state)
     }
 }
 
+/* The short way and the long one meet: products just below and above 128 bits, divisors just below and
+ * above 64. */
+static void test_192_by_128_at_the_edges(void **state)
+{
+    const uint64_t most = UINT64_MAX;
+
+    (void)state;
+    assert_int_equal(vt_mul3_div(most, most, 1, vt_join(0, most)), most);
+    assert_int_equal(vt_mul3_div(most, most, 2, vt_plus(vt_mul(most, 2), 0)), most);
+    assert_int_equal(vt_mul3_div(most, 1ull << 32, 1ull << 32, vt_join(1, 0)), most);
+    assert_int_equal(vt_mul3_div(most, 1ull << 32, (1ull << 32) - 1, vt_join(1, 0)), most - (1ull << 32));
+    assert_int_equal(vt_mul3_div(0, most, most, vt_join(0, 1)), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_division_is_the_machines),
-        cmocka_unit_test(test_division_at_the_edges),
-        cmocka_unit_test(test_mul_div_saturates),
-        cmocka_unit_test(test_192_by_128),
+        cmocka_unit_test(test_division_is_the_machines), cmocka_unit_test(test_division_at_the_edges),
+        cmocka_unit_test(test_mul_div_saturates),        cmocka_unit_test(test_192_by_128),
+        cmocka_unit_test(test_192_by_128_at_the_edges),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,6 +428,24 @@ static void test_masked_line_parks(void **state)
     assert_int_equal(b.rig.raises, raises + 3);
 }
 
+/* pit.h: ports that are not the PIT's read as all ones and drop writes. */
+static void other_ports(void **state)
+{
+    static const uint16_t ports[] = {0x3F, 0x44, 0x60, 0x62, 0xFFFF};
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, 1000000000);
+    struct pit before = b.pit;
+
+    for (unsigned int i = 0; i < sizeof ports / sizeof ports[0]; i++) {
+        assert_int_equal(in(&b, ports[i]), 0xFF);
+        out(&b, ports[i], 0x34);
+        assert_memory_equal(before.channel, b.pit.channel, sizeof before.channel);
+        assert_int_equal(before.nmi_sc, b.pit.nmi_sc);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -445,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_counter_exact_for_a_century),
         cmocka_unit_test(test_counter_limits),
         cmocka_unit_test(test_garbage),
+        cmocka_unit_test(other_ports),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

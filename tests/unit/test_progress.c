@@ -376,6 +376,89 @@ static void test_a_guest_that_halts_while_it_is_waited_for(void **state)
     assert_int_equal(vtime_lag(&r.time), 0);
 }
 
+/* M longer than a round: the round is all that is waited for (DESIGN.md 2.11). */
+static void test_no_gate_is_longer_than_a_round(void **state)
+{
+    (void)state;
+    start(50000);
+    once(&r, 0, 100);
+    once(&r, 1, 101);
+    resume_at(&r, 0);
+    run_to(&r, 100);
+    assert_int_equal(vtime_deadline(&r.time), 10100);
+    run_to(&r, 10100);
+    assert_int_equal(r.events, 2);
+}
+
+/* An event for a vCPU that is off, the only one there is, is waited for by nobody. */
+static void test_the_only_vcpu_is_off(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 105);
+    resume_at(&r, 0);
+    vtime_vcpu_off(&r.time, 0);
+    run_to(&r, 105);
+    assert_int_equal(r.events, 2);
+    expect_event(&r, 1, 105, 105, 1, VT_NORMAL);
+}
+
+/* vtime_waits_for(): nobody is waited for while AT stands, nor where nothing is coordinated; nor one whose
+ * gate opens before the event is due anyway. */
+static void test_nobody_is_waited_for(void **state)
+{
+    struct vtime_policy naive = vtime_policy_figure7();
+
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = r.timer[2].v.vcpu = 1;
+    once(&r, 1, 100);
+    once(&r, 2, 20000);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    run_to(&r, 100); /* vCPU 1 has a gate, but 20000 is past any round */
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+    once(&r, 2, 101);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    vtime_vcpu_stop(&r.time, 0);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+
+    naive.naive = true;
+    time_rig_init(&r, &naive, 0);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    r.timer[1].v.vcpu = 1;
+    once(&r, 1, 100);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+}
+
+/* AT stands at an event whose predecessor a vCPU without a processor has not taken: that one is waited for.
+ */
+static void test_waiting_for_who_has_to_take(void **state)
+{
+    (void)state;
+    start(0);
+    r.timer[1].v.vcpu = 1;
+    r.timer[1].keeps = true;
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    every(&r, 1, 100, 100);
+    run_to(&r, 110);
+    vtime_vcpu_stop(&r.time, 1);
+    vtime_vcpu_stop(&r.time, 0); /* a loss: lateness matters */
+    vtime_latch(&r.time, 150);
+    vtime_vcpu_run(&r.time, 0);
+    run_to(&r, 260);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_now(&r.time), 200);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    r.timer[1].waiting = false;
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+    run_to(&r, 261);
+    assert_int_equal(r.events, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -398,6 +481,10 @@ int main(void)
         cmocka_unit_test(test_events_on_time_wait_for_nothing),
         cmocka_unit_test(test_a_masked_timer_holds_nothing_up),
         cmocka_unit_test(test_a_guest_that_halts_while_it_is_waited_for),
+        cmocka_unit_test(test_no_gate_is_longer_than_a_round),
+        cmocka_unit_test(test_the_only_vcpu_is_off),
+        cmocka_unit_test(test_nobody_is_waited_for),
+        cmocka_unit_test(test_waiting_for_who_has_to_take),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,35 @@ static void test_nothing_to_catch_up(void **state)
     assert_true(fast.whole == 50 && fast.num == 0);
 }
 
+/* Each setting at the first value that is too much, and a lag whose steps no rate could count. */
+static void test_the_edges_of_validity(void **state)
+{
+    const struct vtime_policy valid = vtime_policy_figure7();
+    const uint64_t most = AT_LIMIT - 1;
+    struct vtime_policy p = valid;
+
+    (void)state;
+    p.c = (struct vt_ratio){most, 1};
+    p.k1 = p.k2 = p.progress = p.leap = most;
+    assert_true(vtime_policy_valid(&p));
+    p.c.num = AT_LIMIT;
+    assert_false(vtime_policy_valid(&p));
+    p = valid;
+    p.k1 = AT_LIMIT;
+    assert_false(vtime_policy_valid(&p));
+    p = valid;
+    p.k2 = AT_LIMIT;
+    assert_false(vtime_policy_valid(&p));
+    p = valid;
+    p.progress = AT_LIMIT;
+    assert_false(vtime_policy_valid(&p));
+    p = valid;
+    p.rate = VT_RATE_ADAPTIVE;
+    p.tau = 1;
+    p.maxrate = (struct vt_ratio){7, 3};
+    assert_true(vt_rate_for(&p, INT64_MAX).num == 7 && vt_rate_for(&p, INT64_MAX).den == 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -237,6 +266,7 @@ int main(void)
         cmocka_unit_test(test_the_lag_counts_where_no_event_came_before),
         cmocka_unit_test(test_adaptive_rate),
         cmocka_unit_test(test_defaults_and_validity),
+        cmocka_unit_test(test_the_edges_of_validity),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -506,6 +506,87 @@ static void test_garbage(void **state)
     }
 }
 
+/* rtc.h: ports that are not the RTC's read as all ones and drop writes. */
+static void other_ports(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 0);
+    put(&b, 0x20, 0x77);
+    rtc_write(&b.rtc, 0x72, 0x55);
+    rtc_write(&b.rtc, 0x6F, 0x55);
+    assert_int_equal(rtc_read(&b.rtc, 0x72), 0xFF);
+    assert_int_equal(rtc_read(&b.rtc, 0x6F), 0xFF);
+    assert_int_equal(rtc_read(&b.rtc, RTC_PORT_INDEX), 0x20);
+    assert_int_equal(rtc_read(&b.rtc, RTC_PORT_DATA), 0x77);
+}
+
+/* A second kind of interrupt behind IRQF is news for the guest, unless its line is masked; and a request that
+ * the controller still holds is outstanding, though register C has been read. */
+static void test_masked_and_waiting(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    bench_init(&b, EXACT_HZ, 0);
+    b.rig.auto_take = false;
+    watcher.event = watch;
+    seen = 0;
+    vtime_observe(&b.rig.time, &watcher, NULL);
+    put(&b, RTC_SECONDS_ALARM, 0x02);
+    put(&b, RTC_MINUTES_ALARM, 0xFF);
+    put(&b, RTC_HOURS_ALARM, 0xC0);
+    put(&b, RTC_REG_B, RTC_B_24H | RTC_B_AIE | RTC_B_UIE);
+    to_tick(&b, 32768);
+    assert_int_equal(seen, 1);
+    assert_int_equal(outcomes[0], VT_DELIVERED);
+    b.rig.masked = true; /* IRQF is up: the update of second 2 is merged, and so is the alarm, a first one */
+    to_tick(&b, 2 * 32768);
+    assert_int_equal(seen, 3);
+    assert_int_equal(outcomes[1], VT_MERGED);
+    assert_int_equal(outcomes[2], VT_MERGED);
+    b.rig.masked = false;
+    assert_int_equal(get(&b, RTC_REG_C) & (RTC_C_AF | RTC_C_UF), RTC_C_AF | RTC_C_UF);
+    assert_true(b.rig.latched);
+    assert_true(b.rtc.alarm.ops->outstanding(&b.rtc));
+    b.rig.latched = false;
+    assert_false(b.rtc.alarm.ops->outstanding(&b.rtc));
+}
+
+/* What is written at the very instant of the alarm, before its event: switched off, it has still come,
+ * without an interrupt; another alarm time neither loses it nor doubles it. */
+static void test_the_instant_of_the_alarm(void **state)
+{
+    (void)state;
+    for (unsigned int how = 0; how < 2; how++) {
+        struct bench b;
+
+        bench_init(&b, EXACT_HZ, 0);
+        put(&b, RTC_SECONDS_ALARM, 0x02);
+        put(&b, RTC_MINUTES_ALARM, 0xFF);
+        put(&b, RTC_HOURS_ALARM, 0xFF);
+        put(&b, RTC_REG_B, RTC_B_24H | RTC_B_AIE);
+        at_t due = rig_next(&b.rig);
+
+        rig_to(&b.rig, due - 1);
+        vtime_latch(&b.rig.time, due);
+        if (how == 0) {
+            put(&b, RTC_REG_B, RTC_B_24H);
+            assert_int_equal(get(&b, RTC_REG_C) & RTC_C_AF, RTC_C_AF);
+            assert_true(rig_idle(&b.rig));
+            assert_int_equal(b.rig.raises, 0);
+        } else {
+            put(&b, RTC_SECONDS_ALARM, 0x05);
+            assert_int_equal(rig_next(&b.rig), due);
+            rig_to(&b.rig, due);
+            assert_int_equal(b.rig.raises, 1);
+            assert_int_equal(get(&b, RTC_REG_C) & RTC_C_AF, RTC_C_AF);
+            assert_int_equal(rig_next(&b.rig), due + 3 * (due / 2));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -526,6 +607,9 @@ int main(void)
         cmocka_unit_test(test_day_of_periodic),
         cmocka_unit_test(test_no_tick_lost_while_descheduled),
         cmocka_unit_test(test_garbage),
+        cmocka_unit_test(other_ports),
+        cmocka_unit_test(test_masked_and_waiting),
+        cmocka_unit_test(test_the_instant_of_the_alarm),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,12 +106,30 @@ static void test_alarm_brute_force(void **state)
     }
 }
 
+/* A guest may have written anything: a month or a day of 0 counts as the first, and time goes on from there.
+ */
+static void test_no_month_and_no_day(void **state)
+{
+    uint8_t cmos[RTC_CMOS_BYTES] = {[RTC_REG_B] = RTC_B_24H | RTC_B_DM};
+
+    (void)state;
+    rtc_calendar_set(cmos, 951782399); /* 2000-02-28 23:59:59 */
+    cmos[RTC_MONTH] = 0;
+    cmos[RTC_DAY] = 0;
+    rtc_calendar_advance(cmos, 1);
+    assert_int_equal(cmos[RTC_MONTH], 1);
+    assert_int_equal(cmos[RTC_DAY], 2);
+    assert_int_equal(cmos[RTC_YEAR], 0);
+    assert_int_equal(cmos[RTC_CENTURY], 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_calendar_five_centuries),
         cmocka_unit_test(test_calendar_far),
         cmocka_unit_test(test_alarm_brute_force),
+        cmocka_unit_test(test_no_month_and_no_day),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -185,13 +185,34 @@ static void overshoot_at_a_slope(void **state)
     assert_int_equal(vt_tsc_line_at(vmx, vtime_outlook(&r.time)->line, r.time.rt_c), shown);
 }
 
+/* Whatever its numbers are, a line does not lead out of [AT_L, AT_N]. */
+static void a_line_is_bounded_by_what_was_and_what_is_to_come(void **state)
+{
+    (void)state;
+    start_behind(vmx, (struct vt_ratio){2, 1});
+    (void)vtime_outlook(&r.time);
+    vtime_advance(&r.time, r.time.rt_c + 1000);
+    at_t before = r.time.at_l, event = r.time.queue.head->at;
+    uint64_t offset = r.time.scaled.offset;
+
+    assert_in_range(vtime_peek(&r.time), before + 1, before + 2002);
+    r.time.scaled.offset = offset + event;
+    assert_int_equal(vtime_peek(&r.time), event);
+    r.time.scaled.offset = offset - before - 2000;
+    assert_int_equal(vtime_peek(&r.time), before);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_processors_formula),      cmocka_unit_test(a_line_at_the_catch_up_rate),
-        cmocka_unit_test(too_steep_for_the_processor), cmocka_unit_test(no_scaling_no_line),
-        cmocka_unit_test(where_there_is_none),         cmocka_unit_test(leaving_a_line_loses_nothing),
+        cmocka_unit_test(the_processors_formula),
+        cmocka_unit_test(a_line_at_the_catch_up_rate),
+        cmocka_unit_test(too_steep_for_the_processor),
+        cmocka_unit_test(no_scaling_no_line),
+        cmocka_unit_test(where_there_is_none),
+        cmocka_unit_test(leaving_a_line_loses_nothing),
         cmocka_unit_test(overshoot_at_a_slope),
+        cmocka_unit_test(a_line_is_bounded_by_what_was_and_what_is_to_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
