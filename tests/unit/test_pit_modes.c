@@ -349,11 +349,91 @@ static void test_wrap_against_model(void **state)
     }
 }
 
+/* ---- everything within bounds ---- */
+
+static void begin(struct bench *b, struct model *m, unsigned int channel, unsigned int mode,
+                  unsigned int count)
+{
+    unsigned int control = channel << 6 | 0x30 | mode; /* of the low four bits the lowest is BCD */
+
+    bench_init(b, EXACT_HZ);
+    to_tick(b, 1);
+    model_start(b, m);
+    out(b, 0x61, 1);
+    model_gate(&m[2], true);
+    out(b, 0x43, control);
+    model_control(&m[channel], control);
+    for (unsigned int i = 0; i < 2; i++) {
+        out(b, (uint16_t)(0x40 + channel), count >> 8 * i & 0xFF);
+        model_write(&m[channel], count >> 8 * i & 0xFF);
+    }
+}
+
+static void one_tick(struct bench *b, struct model *m, uint64_t tick)
+{
+    to_tick(b, tick);
+    model_pulse(&m[0]);
+    model_pulse(&m[2]);
+    compare(b, m, tick);
+}
+
+/* Every mode, code and count up to 8, with GATE low from every tick to every later one. */
+static void test_every_gate_against_model(void **state)
+{
+    (void)state;
+    for (unsigned int k = 0; k < 12 * 8; k++) {
+        unsigned int count = k / 12 + 1, ticks = 2 * count + 5;
+
+        for (uint64_t falls = 2; falls < ticks; falls++) {
+            for (uint64_t rises = falls + 1; rises <= ticks; rises++) {
+                struct bench b;
+                struct model m[3];
+
+                begin(&b, m, 2, k % 12, count);
+                for (uint64_t tick = 2; tick < 2 * ticks; tick++) {
+                    one_tick(&b, m, tick);
+                    if (tick == falls || tick == rises) {
+                        out(&b, 0x61, tick == rises);
+                        model_gate(&m[2], tick == rises);
+                        compare(&b, m, tick);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* Every mode, code and pair of counts up to 7, the second written at every tick and half of it one later. */
+static void test_every_second_count_against_model(void **state)
+{
+    (void)state;
+    for (unsigned int k = 0; k < 12 * 7 * 7; k++) {
+        unsigned int count = k / 12 % 7 + 1, second = k / 84 + 1, ticks = 2 * count + 5;
+
+        for (uint64_t at = 2; at < ticks; at++) {
+            struct bench b;
+            struct model m[3];
+
+            begin(&b, m, 0, k % 12, count);
+            for (uint64_t tick = 2; tick < 3 * ticks; tick++) {
+                one_tick(&b, m, tick);
+                if (tick == at || tick == at + 1) {
+                    out(&b, 0x40, tick == at ? second : 0);
+                    model_write(&m[0], tick == at ? second : 0);
+                    compare(&b, m, tick);
+                }
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_modes_against_model),
         cmocka_unit_test(test_wrap_against_model),
+        cmocka_unit_test(test_every_gate_against_model),
+        cmocka_unit_test(test_every_second_count_against_model),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,6 +123,56 @@ static void test_no_month_and_no_day(void **state)
     assert_int_equal(cmos[RTC_CENTURY], 20);
 }
 
+static unsigned int days_of(unsigned int year, unsigned int month)
+{
+    static const uint8_t days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+
+    return days[month - 1] + (month == 2 && leap ? 1u : 0u);
+}
+
+/* Every day of the ten thousand years that four digits tell, and the one after the last. */
+static void test_every_day(void **state)
+{
+    uint8_t cmos[RTC_CMOS_BYTES] = {[RTC_REG_B] = RTC_B_24H | RTC_B_DM};
+    unsigned int year = 1970, month = 1, day = 1, weekday = 5;
+
+    (void)state;
+    rtc_calendar_set(cmos, 0);
+    for (unsigned int i = 0; i <= 3652425; i++) {
+        if (cmos[RTC_CENTURY] != year / 100 || cmos[RTC_YEAR] != year % 100 || cmos[RTC_MONTH] != month ||
+            cmos[RTC_DAY] != day || cmos[RTC_WEEKDAY] != weekday)
+            fail_msg("%u-%u-%u is told as %u%02u-%u-%u", year, month, day, cmos[RTC_CENTURY], cmos[RTC_YEAR],
+                     cmos[RTC_MONTH], cmos[RTC_DAY]);
+        rtc_calendar_advance(cmos, 86400);
+        weekday = weekday % 7 + 1;
+        if (++day > days_of(year, month)) {
+            day = 1;
+            year = month == 12 ? (year + 1) % 10000 : year;
+            month = month % 12 + 1;
+        }
+    }
+    assert_int_equal(cmos[RTC_HOURS] | cmos[RTC_MINUTES] | cmos[RTC_SECONDS], 0);
+}
+
+/* Every second of a day, in the four formats: what is shown after it is what the next one is set to. */
+static void test_every_second(void **state)
+{
+    (void)state;
+    for (unsigned int mode = 0; mode < 8; mode += 2) {
+        uint8_t run[RTC_CMOS_BYTES] = {0}, set[RTC_CMOS_BYTES] = {0};
+
+        run[RTC_REG_B] = set[RTC_REG_B] = (uint8_t)mode;
+        rtc_calendar_set(run, 951782400); /* 2000-02-29 */
+        for (uint64_t second = 1; second <= 86400; second++) {
+            rtc_calendar_advance(run, 1);
+            rtc_calendar_set(set, 951782400 + second);
+            assert_memory_equal(run, set, sizeof run);
+            check_against_libc(run, (time_t)(951782400 + second));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +180,8 @@ int main(void)
         cmocka_unit_test(test_calendar_far),
         cmocka_unit_test(test_alarm_brute_force),
         cmocka_unit_test(test_no_month_and_no_day),
+        cmocka_unit_test(test_every_day),
+        cmocka_unit_test(test_every_second),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
