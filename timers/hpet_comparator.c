@@ -2,13 +2,21 @@
 
 #include "timers/muldiv.h"
 
+#define TURN_32    0x100000000ull
 #define PLAIN_BITS (HPET_TN_LEVEL | HPET_TN_ENABLE | HPET_TN_PERIODIC | HPET_TN_32MODE)
 
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures (c->config & HPET_TN_32MODE) != 0 ==> \result == 0xffffffff;
+    ensures (c->config & HPET_TN_32MODE) == 0 ==> \result == 0xffffffffffffffff; */
 static uint64_t width_mask(const struct hpet_comparator *c)
 {
     return (c->config & HPET_TN_32MODE) != 0 ? UINT32_MAX : UINT64_MAX;
 }
 
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures \result <==> (c->config & HPET_TN_PERIODIC) != 0; */
 static bool periodic(const struct hpet_comparator *c)
 {
     return (c->config & HPET_TN_PERIODIC) != 0;
@@ -29,10 +37,15 @@ uint64_t hpet_comparator_step(const struct hpet_comparator *c)
 {
     if (periodic(c) && c->written != 0)
         return c->written;
-    return width_mask(c) + 1;
+    return (c->config & HPET_TN_32MODE) != 0 ? TURN_32 : 0;
 }
 
 /* Matches since the last settled one, `tick` being at or after the next. */
+/*@ requires \valid_read(c) && c->next <= tick < UINT64_MAX;
+    assigns \nothing;
+    ensures hpet_step(c) == 0 ==> \result == 1;
+    ensures hpet_step(c) > 0 ==>
+      (\result - 1) * hpet_step(c) <= tick - c->next < \result * hpet_step(c) && 1 <= \result; */
 static uint64_t matches(const struct hpet_comparator *c, uint64_t tick)
 {
     uint64_t step = hpet_comparator_step(c);

@@ -30,6 +30,10 @@ struct hpet_comparator {
     uint64_t next; /* the tick of the next match that is not settled; HPET_NEVER while the counter stands */
 };
 
+/*@ logic integer hpet_step{L}(struct hpet_comparator *c) =
+      (c->config & HPET_TN_PERIODIC) != 0 && c->written != 0 ? c->written :
+      (c->config & HPET_TN_32MODE) != 0 ? 0x100000000 : 0; */
+
 /* The state after a reset: all ones, no mode. */
 void hpet_comparator_reset(struct hpet_comparator *c);
 
@@ -37,12 +41,24 @@ void hpet_comparator_reset(struct hpet_comparator *c);
 void hpet_comparator_seek(struct hpet_comparator *c, uint64_t tick, uint64_t count);
 
 /* Ticks from match to match; 0: there is no second one within 2^64. */
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures \result == hpet_step(c); */
 uint64_t hpet_comparator_step(const struct hpet_comparator *c);
 
-/* What was matched up to `tick` has happened: the accumulator and the next match move on. True if it was. */
+/* What was matched up to `tick` has happened: the accumulator and the next match move on, to the first that
+ * is later, whole steps away. True if there was one. */
+/*@ requires \valid(c) && tick < UINT64_MAX;
+    assigns c->value, c->next;
+    ensures \result <==> \old(c->next) <= tick;
+    ensures !\result ==> c->next == \old(c->next) && c->value == \old(c->value);
+    ensures \result ==> tick < c->next;
+    ensures \result && c->next != HPET_NEVER ==> c->next <= tick + hpet_step(c); */
 bool hpet_comparator_settle(struct hpet_comparator *c, uint64_t tick);
 
 /* What a read of the comparator shows at `tick`. */
+/*@ requires \valid_read(c) && tick < UINT64_MAX;
+    assigns \nothing; */
 uint64_t hpet_comparator_value(const struct hpet_comparator *c, uint64_t tick);
 
 /* Writes of the two registers, `c` being settled; the bits of a 32-bit access lie in their place in `value`

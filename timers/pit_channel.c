@@ -16,7 +16,13 @@ static unsigned int access_of(const struct pit_channel *c)
     return c->control >> 4;
 }
 
+/*@ predicate has_count(struct pit_channel *c) = c->idle || 1 <= c->count <= 65537;
+    predicate has_register(struct pit_channel *c) = 1 <= c->cr <= 65536; */
+
 /* The counting element has 16 bits or four decades. */
+/*@ requires \valid_read(c);
+    assigns \nothing;
+    ensures \result == 10000 || \result == 65536; */
 static uint32_t modulus(const struct pit_channel *c)
 {
     return (c->control & CONTROL_BCD) != 0 ? 10000 : 65536;
@@ -31,6 +37,8 @@ static uint32_t from_register(const struct pit_channel *c, uint32_t raw)
     return n != 0 ? n : modulus(c);
 }
 
+/*@ requires \valid_read(c);
+    assigns \nothing; */
 static uint16_t to_register(const struct pit_channel *c, uint32_t n)
 {
     n %= modulus(c);
@@ -41,12 +49,18 @@ static uint16_t to_register(const struct pit_channel *c, uint32_t n)
 
 /* The length of the period or of the count that loading cr begins. A count of 1 is illegal in modes 2 and 3:
  * the element steps past the value that ends a period and meets it again a whole turn later. */
+/*@ requires \valid_read(c) && has_register(c);
+    assigns \nothing;
+    ensures 1 <= \result <= 65537; */
 static uint32_t load_value(const struct pit_channel *c)
 {
     return c->cr == 1 && (c->mode == 2 || c->mode == 3) ? modulus(c) + 1 : c->cr;
 }
 
 /* Mode 3: the clocks of OUT's high half. Odd counts stay high one clock longer than low. */
+/*@ requires 1 <= count <= 65537;
+    assigns \nothing;
+    ensures 1 <= \result <= count && count <= 2 * \result <= count + 1; */
 static uint32_t high_half(uint32_t count)
 {
     return (count + 1) / 2;
@@ -55,6 +69,8 @@ static uint32_t high_half(uint32_t count)
 /* ---- a channel at a tick: pure ---- */
 
 /* Mode 0: writing the first of two bytes disables counting ("Mode 0"). */
+/*@ requires \valid_read(c);
+    assigns \nothing; */
 static bool may_count(const struct pit_channel *c)
 {
     if (c->mode == 1 || c->mode == 5)
@@ -63,6 +79,9 @@ static bool may_count(const struct pit_channel *c)
 }
 
 /* A load that was due until `tick` has happened. */
+/*@ requires \valid(c) && has_register(c) && has_count(c);
+    assigns c->count, c->start, c->frozen, c->frozen_at, c->pending, c->idle, c->null_count;
+    ensures has_count(c) && (c->pending ==> tick < c->pending_tick); */
 void pit_channel_settle(struct pit_channel *c, uint64_t tick)
 {
     if (!c->pending || tick < c->pending_tick)
@@ -76,12 +95,16 @@ void pit_channel_settle(struct pit_channel *c, uint64_t tick)
     c->null_count = false;
 }
 
+/*@ requires \valid_read(c);
+    assigns \nothing; */
 static uint64_t elapsed(const struct pit_channel *c, uint64_t tick)
 {
     return c->frozen ? c->frozen_at : tick - c->start;
 }
 
 /* The counting element of a settled channel. */
+/*@ requires \valid_read(c) && has_count(c);
+    assigns \nothing; */
 uint16_t pit_channel_value(const struct pit_channel *c, uint64_t tick)
 {
     if (c->idle)
@@ -102,6 +125,8 @@ uint16_t pit_channel_value(const struct pit_channel *c, uint64_t tick)
 }
 
 /* OUT of a settled channel ("Mode Definitions"). */
+/*@ requires \valid_read(c) && has_count(c);
+    assigns \nothing; */
 bool pit_channel_out(const struct pit_channel *c, uint64_t tick)
 {
     if (c->mode == 0) /* low from the control word or a new count until the terminal count */
