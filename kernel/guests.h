@@ -19,15 +19,44 @@ enum pause_meaning {
     PAUSE_LEAP,    /* AT jumps over it */
 };
 
+struct guest;
+struct wish;
+
+#define HOME_NONE UINT32_MAX /* on its way from one processor to another */
+
+/* Where a vCPU is scheduled (kernel/gather.h). */
+struct seat {
+    struct guest *guest;
+    unsigned int processor; /* atomic */
+    bool in;                /* it is in that processor's scheduler. That processor's own, as what follows: */
+    struct deadline wake;   /* if the VM's vCPUs are all halted: when it is to be looked at */
+    bool called, asked;     /* its request is in an inbox; atomic */
+    struct request call;    /* to look whether it has to run (host_kick()) */
+    struct request leave;   /* kernel/gather.c's, */
+    struct request come;    /* as is this */
+};
+
 struct guest {
     struct vm vm;
-    unsigned int
-        home; /* the processor that it belongs to; HOME_NONE on its way to another (kernel/spread.h) */
-    struct request move;
-    bool paused; /* by the operator: no processor, no deadline */
-    enum pause_meaning meaning;
     struct sched_entity entities[VM_MAX_VCPUS]; /* one for each vCPU */
+    struct seat seats[VM_MAX_VCPUS];            /* also of those that are not there */
+    struct request move;                        /* of the whole VM */
+    bool paused;                                /* by the operator: no processor, no deadline */
+    enum pause_meaning meaning;
+
+    /* kernel/gather.c's */
+    bool gathering;    /* its vCPUs are to leave their seats; atomic */
+    unsigned int in;   /* vCPUs that have not left; atomic */
+    struct wish *wish; /* what they leave for */
+    bool ended;
 };
+
+/* The processor where all is done that needs the whole VM; HOME_NONE: it is on its way to another. Any
+ * processor may ask; on the home itself the answer lasts. */
+static inline unsigned int guest_home(const struct guest *g)
+{
+    return __atomic_load_n(&g->seats[0].processor, __ATOMIC_ACQUIRE);
+}
 
 /* Creates the VMs of the modules on a backend that is switched on (at boot, once). A VM that cannot start is
  * ended as refused, with its line on the console; the others go on. Without a backend (ops NULL) all are

@@ -54,7 +54,7 @@ void command_pause(unsigned int argc, char **argv)
     enum pause_meaning meaning = PAUSE_FREEZE;
 
     if (parse_meaning(argc, argv, &meaning))
-        monitor_on_vm(argv[1], pause, &meaning);
+        monitor_on_whole_vm(argv[1], pause, &meaning);
 }
 
 struct typed {
@@ -80,7 +80,7 @@ void command_resume(unsigned int argc, char **argv)
 {
     struct typed typed = {argc, argv};
 
-    monitor_on_vm(argv[1], resume, &typed);
+    monitor_on_whole_vm(argv[1], resume, &typed);
 }
 
 /* All words, or none: a wrong one changes nothing. */
@@ -136,7 +136,7 @@ static void reset(struct guest *g, void *arg)
 void command_reset(unsigned int argc, char **argv)
 {
     (void)argc;
-    monitor_on_vm(argv[1], reset, NULL);
+    monitor_on_whole_vm(argv[1], reset, NULL);
 }
 
 static void kill(struct guest *g, void *arg)
@@ -149,7 +149,7 @@ static void kill(struct guest *g, void *arg)
 void command_kill(unsigned int argc, char **argv)
 {
     (void)argc;
-    monitor_on_vm(argv[1], kill, NULL);
+    monitor_on_whole_vm(argv[1], kill, NULL);
 }
 
 void command_console(unsigned int argc, char **argv)
@@ -183,7 +183,7 @@ void command_quit(unsigned int argc, char **argv)
     quit = true;
     for (unsigned int i = 0; i < guests_count(); i++) {
         if (guests_get(i)->vm.state == VM_RUNNING)
-            processor_call(guests_get(i), kill_quietly, NULL);
+            processor_call_alone(guests_get(i), kill_quietly, NULL);
     }
     console_look(VIEW_LINES, 0);
 }

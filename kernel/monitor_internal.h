@@ -17,6 +17,8 @@ struct guest *monitor_running_vm(const char *word);
 /* Calls fn(g, arg) where that VM is at home (kernel/smp.h), if it has not ended; says so if there is none, or
  * it has. */
 void monitor_on_vm(const char *word, void (*fn)(struct guest *g, void *arg), void *arg);
+/* The same while none of its vCPUs runs. */
+void monitor_on_whole_vm(const char *word, void (*fn)(struct guest *g, void *arg), void *arg);
 
 /* The VM's time as it is at RT `now`, looked at without touching it: a copy whose real time is latched; valid
  * until the next call. */

@@ -181,8 +181,10 @@ static void show_processor(unsigned int id, rt_t now)
     for (unsigned int i = 0; i < guests_count(); i++) {
         const struct guest *g = guests_get(i);
 
-        if (g->home == id && g->vm.state == VM_RUNNING && deadline_waits(&g->vm.deadline))
-            show_deadline("RT_N of ", g->vm.config.name, g->vm.deadline.at, now);
+        for (unsigned int k = 0; g->vm.state == VM_RUNNING && k < g->vm.nvcpus; k++) {
+            if (g->seats[k].processor == id && deadline_waits(&g->seats[k].wake))
+                show_deadline("RT_N of ", g->vm.config.name, g->seats[k].wake.at, now);
+        }
     }
 }
 

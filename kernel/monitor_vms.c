@@ -83,16 +83,26 @@ static uint64_t all_exits(const struct vm *vm)
     return sum;
 }
 
+/* The processors of its vCPUs, in their order: "0", or "0,1,0". */
+static void show_seats(const struct guest *g, char *out, size_t size)
+{
+    size_t n = (size_t)host_snprintf(out, size, "%u", guest_home(g));
+
+    for (unsigned int i = 1; i < g->vm.nvcpus && n < size; i++)
+        n += (size_t)host_snprintf(out + n, size - n, ",%u", g->seats[i].processor);
+}
+
 /* On its processor: it may end there at any moment. */
 static void show_vm(struct guest *g, void *arg)
 {
     unsigned int share = monitor_share(g);
-    char state[24];
+    char state[24], seats[4 * VM_MAX_VCPUS];
 
     (void)arg;
     show_state(g, state, sizeof state);
-    monitor_say("%2u  %-16s  %-14s  %9u  %3u.%u%%  %10llu  %10llu  %6u", g->vm.index + 1, g->vm.config.name,
-                state, g->home, share / 10, share % 10,
+    show_seats(g, seats, sizeof seats);
+    monitor_say("%2u  %-16s  %-14s  %9s  %3u.%u%%  %10llu  %10llu  %6u", g->vm.index + 1, g->vm.config.name,
+                state, seats, share / 10, share % 10,
                 (unsigned long long)((g->vm.ram.low + g->vm.ram.high) >> 20),
                 (unsigned long long)all_exits(&g->vm), g->vm.restarts);
 }
@@ -139,7 +149,7 @@ static void show_registers(struct guest *g, void *arg)
 void command_regs(unsigned int argc, char **argv)
 {
     (void)argc;
-    monitor_on_vm(argv[1], show_registers, NULL);
+    monitor_on_whole_vm(argv[1], show_registers, NULL);
 }
 
 static void show_screen(struct guest *g, void *arg)

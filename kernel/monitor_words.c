@@ -99,6 +99,15 @@ void monitor_on_vm(const char *word, void (*fn)(struct guest *g, void *arg), voi
         processor_call(g, do_deed, &deed);
 }
 
+void monitor_on_whole_vm(const char *word, void (*fn)(struct guest *g, void *arg), void *arg)
+{
+    struct guest *g = monitor_running_vm(word);
+    struct deed deed = {fn, arg};
+
+    if (g)
+        processor_call_alone(g, do_deed, &deed);
+}
+
 /* ---- times ---- */
 
 /* The VM's clock stands where its last incident latched it: that may be a while ago for one that is halted.

@@ -4,8 +4,8 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/apic.h"
 #include "arch/x86/percpu.h"
-#include "kernel/accounts.h"
 #include "kernel/console.h"
+#include "kernel/gather.h"
 #include "kernel/host.h"
 #include "kernel/inject.h"
 #include "kernel/monitor.h"
@@ -26,7 +26,6 @@
 #define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
 
 static struct processor processors[MAX_CPUS];
-static unsigned int alive; /* VMs that have not ended, on all processors */
 
 struct processor *processor_of(unsigned int id)
 {
@@ -89,31 +88,71 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
     rt_t next;
 
     if (p->each)
-        monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
+        monitor_each(&p->deadlines, &guests_get(vm->index)->seats[0].wake, &vm->time, rt);
     next = coordinator_arm(&p->deadlines, rt < p->slice_end ? rt : p->slice_end);
     return p->attention || p->resched ? 0 : next; /* 0: past, so that the run stops for a look */
 }
 
-/* The deadline of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER: none. */
-static void wake_at(struct processor *p, struct vm *vm, rt_t rt)
-{
-    coordinator_set(&p->deadlines, &vm->deadline, rt);
-    if (p->each)
-        monitor_each(&p->deadlines, &vm->deadline, &vm->time, rt);
-}
-
-static struct guest *guest_of(struct vcpu *vcpu)
+static struct guest *guest_of(const struct vcpu *vcpu)
 {
     return guests_get(vcpu->vm->index);
 }
 
+/* A VM has one deadline for each processor where vCPUs of it have seats: the first of theirs. */
+static struct deadline *wake_of(const struct processor *p, struct guest *g)
+{
+    unsigned int i = 0;
+
+    while (i + 1 < g->vm.nvcpus && g->seats[i].processor != p->id)
+        i++;
+    return &g->seats[i].wake;
+}
+
+void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt)
+{
+    struct deadline *wake = wake_of(p, guests_get(vm->index));
+
+    coordinator_set(&p->deadlines, wake, rt);
+    if (p->each)
+        monitor_each(&p->deadlines, wake, &vm->time, rt);
+}
+
+/* On the vCPU's processor. */
+static void wake(struct processor *p, struct guest *g, unsigned int id)
+{
+    if (g->seats[id].in && sched_wake(&p->sched, &g->entities[id]))
+        p->resched = true;
+}
+
+static void called(struct request *r)
+{
+    struct seat *seat = request_of(r, struct seat, call);
+
+    __atomic_store_n(&seat->called, false, __ATOMIC_SEQ_CST);
+    wake(this_processor(), seat->guest, (unsigned int)(seat - seat->guest->seats));
+}
+
+/* With its VM's lock, or alone. One in the guest leaves it for the interrupt, and looks; what another
+ * processor's scheduler knows of the others only that one can say. */
 void host_kick(struct vcpu *vcpu)
 {
     struct processor *p = this_processor();
     struct guest *g = guest_of(vcpu);
+    struct seat *seat = &g->seats[vcpu->id];
 
-    if (!g->paused && sched_wake(&p->sched, &g->entities[vcpu->id]))
-        p->resched = true;
+    if (seat->processor == p->id) {
+        wake(p, g, vcpu->id);
+    } else if (__atomic_load_n(&vcpu->in_guest, __ATOMIC_ACQUIRE)) {
+        processor_interrupt(seat->processor);
+    } else if (!__atomic_exchange_n(&seat->called, true, __ATOMIC_SEQ_CST)) {
+        seat->call.carry_out = called;
+        processor_send(seat->processor, &seat->call);
+    }
+}
+
+static bool waits_here(const struct processor *p, const struct guest *g, unsigned int id)
+{
+    return g->seats[id].processor == p->id && g->entities[id].state == SCHED_READY;
 }
 
 void host_yield(struct vcpu *vcpu, struct vcpu *to)
@@ -122,33 +161,33 @@ void host_yield(struct vcpu *vcpu, struct vcpu *to)
     const struct guest *g = guest_of(vcpu);
     const struct vm *vm = vcpu->vm;
 
+    if (to && !waits_here(p, g, to->id))
+        return;
     for (unsigned int i = 1; !to && i < vm->nvcpus; i++) {
         unsigned int id = (vcpu->id + i) % vm->nvcpus;
 
-        if (g->entities[id].state == SCHED_READY)
+        if (waits_here(p, g, id))
             to = vm->vcpus[id];
     }
     p->yield_to = to;
     p->resched = p->resched || to;
 }
 
-/* A halted VM's deadline has come, or input for it: what is due is delivered, and whoever can run is made
- * runnable. For a VM that waits for the processor, or has it, there is nothing to do: it looks for itself. */
-static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
+/* For a VM that waits for the processor, or has it, there is nothing to do: it looks for itself. */
+void processor_poll(struct processor *p, struct vm *vm, rt_t now)
 {
-    bool halted = true;
+    struct guest *g = guests_get(vm->index);
+    struct sched_entity *e = &g->entities[0];
 
-    if (guests_get(vm->index)->paused)
+    if (g->paused || vm->state != VM_RUNNING)
         return;
-    for (unsigned int i = 0; i < vm->nvcpus; i++) {
-        struct vcpu *vcpu = vm->vcpus[i];
-        struct sched_entity *e = &guest_of(vcpu)->entities[i];
-
-        if (e->state == SCHED_BLOCKED && vcpu_poll(vcpu, now))
-            sched_wake(&p->sched, e);
-        halted = halted && e->state == SCHED_BLOCKED;
+    if (vm->nvcpus > 1) {
+        processor_wake_at(p, vm, vm_poll(vm, now));
+        return;
     }
-    wake_at(p, vm, halted ? vtime_deadline(&vm->time) : RT_NEVER);
+    if (e->state == SCHED_BLOCKED && vcpu_poll(vm->vcpus[0], now))
+        sched_wake(&p->sched, e);
+    processor_wake_at(p, vm, e->state == SCHED_BLOCKED ? vtime_deadline(&vm->time) : RT_NEVER);
 }
 
 /* Its transmitter was held back because the ring was full, and it halted for it; or there is console input
@@ -156,18 +195,21 @@ static void poll_vm(struct processor *p, struct vm *vm, rt_t now)
 static void serve_port(struct processor *p, struct guest *g, rt_t now)
 {
     struct uart *uart = &g->vm.platform.uart;
+    bool news;
 
-    if (uart->held && console_vm_ready(g->vm.index))
-        poll_vm(p, &g->vm, now);
-    if (console_vm_input(g->vm.index) && uart_feed(uart))
-        poll_vm(p, &g->vm, now);
+    vm_lock(&g->vm);
+    news = uart->held && console_vm_ready(g->vm.index);
+    news = (console_vm_input(g->vm.index) && uart_feed(uart)) || news;
+    vm_unlock(&g->vm);
+    if (news)
+        processor_poll(p, &g->vm, now);
 }
 
 /* A VM at home on another processor: that one serves its port, when it is told to. Input is told of once,
  * when it comes: what the port has no room for it asks for when it has. */
 static void have_port_served(const struct guest *g, bool input)
 {
-    unsigned int home = g->home;
+    unsigned int home = guest_home(g);
 
     if (home != HOME_NONE && ((g->vm.platform.uart.held && console_vm_ready(g->vm.index)) ||
                               (input && console_vm_input(g->vm.index))))
@@ -181,7 +223,7 @@ static void serve_ports(struct processor *p, rt_t now, bool input)
 
         if (g->vm.state != VM_RUNNING)
             continue;
-        if (g->home == p->id)
+        if (guest_home(g) == p->id)
             serve_port(p, g, now);
         else if (p->id == 0)
             have_port_served(g, input);
@@ -244,7 +286,7 @@ static rt_t act_on_deadlines(struct processor *p, rt_t now)
         if (d == &p->console)
             p->next_look = 0;
         else if (d->owner)
-            poll_vm(p, d->owner, now);
+            processor_poll(p, d->owner, now);
     }
     if (now < p->next_look && !p->attention)
         return now;
@@ -298,57 +340,18 @@ static void idle(struct processor *p)
     p->left = host_now();
 }
 
-static bool restart(struct vm *vm, const char *who)
-{
-    if (!vm_restart(vm)) {
-        return false;
-    }
-    host_log("vm %s: reset by the %s: starts again from its images", vm->config.name, who);
-    return true;
-}
-
 /* The share of each VM grows as others end, so less catching up is needed (DESIGN.md 2.8: the default is 4
  * times the runnable VMs of the processor). */
 void processor_set_rates(const struct processor *p)
 {
+    uint64_t vms = __atomic_load_n(&p->vms, __ATOMIC_RELAXED);
+
     for (unsigned int i = 0; i < guests_count(); i++) {
-        const struct guest *g = guests_get(i);
+        struct guest *g = guests_get(i);
 
-        if (g->home == p->id && g->vm.state == VM_RUNNING && g->vm.config.time.maxrate == 0)
-            guests_get(i)->vm.time.policy.maxrate = (struct vt_ratio){4 * (uint64_t)p->vms, 1};
+        if (guest_home(g) == p->id && g->vm.state == VM_RUNNING && g->vm.config.time.maxrate == 0)
+            g->vm.time.policy.maxrate = (struct vt_ratio){4 * vms, 1};
     }
-}
-
-/* Whoever looks on is told at once; the verdict's lines come when all have ended. */
-static void say_end(const struct vm *vm, unsigned int left)
-{
-    char words[GUESTS_END_WORDS];
-
-    if (left > 0 && vm->end != VM_END_KILLED)
-        host_log("vm %s has ended (%s); %u go%s on", vm->config.name, guests_end_words(words, vm), left,
-                 left == 1 ? "es" : "");
-}
-
-/* The boot processor waits for the last one. */
-static void end(struct processor *p, struct vm *vm)
-{
-    unsigned int left;
-
-    for (unsigned int i = 0; i < vm->nvcpus; i++)
-        sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
-    wake_at(p, vm, RT_NEVER);
-    trace_end(vm);
-    console_vm_end(vm->index);
-    (void)console_view(); /* its terminal closes before more is said */
-    accounts_print(vm);
-    vm_destroy(vm);
-    p->next_scrub = 0;
-    p->vms--;
-    processor_set_rates(p);
-    left = __atomic_sub_fetch(&alive, 1, __ATOMIC_ACQ_REL);
-    say_end(vm, left);
-    if (left == 0)
-        processor_kick(0);
 }
 
 void processor_unload(struct processor *p)
@@ -384,21 +387,17 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->resched = false;
     p->yield_to = NULL;
     if (p->absent || (e->waited && !sibling))
-        vtime_latch(&vm->time, now);
+        vm_latch(vm, now);
     p->absent = false;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
-    if (stop == RUN_RESET && restart(vm, "guest"))
-        stop = RUN_PREEMPTED;
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
     if (p->yield_to)
         sched_swap(&p->sched, e, &guest_of(p->yield_to)->entities[p->yield_to->id]);
-    if (vm->state != VM_RUNNING) {
-        put_loaded(p, NULL);
-        end(p, vm);
-    } else if (stop == RUN_HALTED || p->each) {
-        wake_at(p, vm, stop == RUN_HALTED ? vtime_deadline(&vm->time) : RT_NEVER);
-    }
+    if (stop == RUN_ENDED || stop == RUN_RESET)
+        gather(p, guest_of(vcpu), NULL);
+    else if (stop == RUN_HALTED || p->each)
+        processor_wake_at(p, vm, stop == RUN_HALTED ? vm_idle_until(vm) : RT_NEVER);
 }
 
 static void start_all(struct processor *p)
@@ -406,26 +405,21 @@ static void start_all(struct processor *p)
     for (unsigned int i = 0; i < guests_count(); i++) {
         struct guest *g = guests_get(i);
 
-        if (g->vm.state != VM_RUNNING || g->home != p->id) {
+        if (g->vm.state != VM_RUNNING)
             continue;
+        if (guest_home(g) == p->id) {
+            if (p->deadlines.poll != 0) /* nobody would take the guest out before its TSC passes an event */
+                g->vm.config.time.strict = true;
+            console_vm_start(i, g->vm.config.name);
         }
-        deadline_init(&g->vm.deadline, &g->vm);
-        if (p->deadlines.poll != 0) /* nobody would take the guest out before its TSC passes an event */
-            g->vm.config.time.strict = true;
-        console_vm_start(i, g->vm.config.name);
-        for (unsigned int k = 0; k < g->vm.nvcpus; k++) {
-            sched_add(&p->sched, &g->entities[k], g->vm.vcpus[k]);
-            if (g->vm.vcpus[k]->state == VCPU_RUNNABLE) {
-                sched_wake(&p->sched, &g->entities[k]);
-            }
-        }
+        gather_start(p, g);
     }
 }
 
 void processor_start(void)
 {
-    alive = guests_alive();
-    spread_start(processors_in_use);
+    gather_count(guests_alive());
+    spread_start(processors_in_use, this_processor()->each);
     processors_go();
 }
 
@@ -443,7 +437,7 @@ void processor_run(void)
     start_all(p);
     processor_set_rates(p);
     p->left = host_now();
-    while (p->id != 0 || __atomic_load_n(&alive, __ATOMIC_ACQUIRE) > 0) {
+    while (p->id != 0 || gather_alive() > 0) {
         rt_t now = look_at_clock(p);
         struct sched_entity *e;
 
@@ -481,20 +475,8 @@ void processor_linger(void)
 
 /* ---- the operator's wishes ---- */
 
-/* Takes all of a VM's vCPUs from the processor; its time is at RT `now` then. */
-static void take_off(struct processor *p, struct vm *vm, rt_t now)
-{
-    if (p->loaded && p->loaded->vm == vm)
-        put_loaded(p, NULL);
-    for (unsigned int i = 0; i < vm->nvcpus; i++)
-        sched_remove(&p->sched, &guests_get(vm->index)->entities[i]);
-    vtime_advance(&vm->time, now);
-    wake_at(p, vm, RT_NEVER);
-}
-
 void processor_pause(struct vm *vm)
 {
-    take_off(this_processor(), vm, host_now());
     guests_get(vm->index)->paused = true;
     if (vm->started) /* else its time stands until its first entry */
         vtime_pause(&vm->time);
@@ -502,40 +484,26 @@ void processor_pause(struct vm *vm)
 
 void processor_resume(struct vm *vm, enum pause_meaning meaning)
 {
-    rt_t now = host_now();
-
     guests_get(vm->index)->paused = false;
-    if (vm->started) {
-        vtime_latch(&vm->time, now);
-        if (meaning == PAUSE_LEAP)
-            vtime_leap_at_resumption(&vm->time);
-        if (meaning == PAUSE_FREEZE)
-            vtime_unpause(&vm->time);
-        else
-            vtime_unpause_late(&vm->time);
-    }
-    poll_vm(this_processor(), vm, now);
+    if (!vm->started)
+        return;
+    vtime_latch(&vm->time, host_now());
+    if (meaning == PAUSE_LEAP)
+        vtime_leap_at_resumption(&vm->time);
+    if (meaning == PAUSE_FREEZE)
+        vtime_unpause(&vm->time);
+    else
+        vtime_unpause_late(&vm->time);
 }
 
 void processor_reset(struct vm *vm)
 {
-    struct processor *p = this_processor();
-    rt_t now = host_now();
-
-    take_off(p, vm, now);
-    if (restart(vm, "operator"))
-        poll_vm(p, vm, now);
-    else
-        end(p, vm);
+    (void)processor_restart(vm, "operator");
 }
 
 void processor_kill(struct vm *vm)
 {
-    struct processor *p = this_processor();
-
-    take_off(p, vm, host_now());
     vm_end_killed(vm);
-    end(p, vm);
 }
 
 struct processor_deadlines processor_deadlines(unsigned int id)

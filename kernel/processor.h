@@ -28,8 +28,7 @@ void processor_linger(void);
  * guest. */
 uint64_t processor_progress(void);
 
-/* ---- the operator's wishes; on the processor where the VM is at home, between two runs (processor_call() of
- * kernel/smp.h)
+/* ---- the operator's wishes; of a VM that nobody else touches (processor_call_alone() of kernel/smp.h)
  * ----
  */
 

@@ -31,7 +31,7 @@ struct processor {
     volatile bool attention; /* the console has input that nobody has looked at, or another processor has put
                                 something into the inbox. Anybody sets it, the round clears it */
     struct inbox inbox;
-    unsigned int vms;  /* that are at home here and have not ended */
+    unsigned int vms;  /* that have a vCPU here and have not ended; atomic */
     uint64_t switches; /* to another vCPU than the last */
     rt_t asked;        /* when it last asked another for work */
     uint64_t arrivals; /* VMs taken over from other processors */
@@ -48,6 +48,14 @@ static inline struct processor *this_processor(void)
 
 /* Takes the loaded vCPU out of it. */
 void processor_unload(struct processor *p);
+/* A halted VM's deadline has come, or input for it, or it goes on after a pause: what is due is delivered,
+ * and whoever can run is made runnable. */
+void processor_poll(struct processor *p, struct vm *vm, rt_t now);
+/* The deadline on this processor of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER:
+ * none. */
+void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt);
+/* Loads its images again and says who wanted it (kernel/gather.c). False: the VM has been ended. */
+bool processor_restart(struct vm *vm, const char *who);
 /* Its VMs' share has changed: the default of maxrate= with it. */
 void processor_set_rates(const struct processor *p);
 

@@ -5,11 +5,17 @@
 #ifndef KERNEL_REQUEST_H
 #define KERNEL_REQUEST_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 struct request {
     struct request *next;
     /* On the processor whose inbox it was in; the request is the caller's again. */
     void (*carry_out)(struct request *r);
 };
+
+/* What a request is part of. */
+#define request_of(request, type, member) ((type *)((uintptr_t)(request)-offsetof(type, member)))
 
 /* Any number of processors put in, one takes out. */
 struct inbox {

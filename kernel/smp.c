@@ -7,6 +7,7 @@
 #include "arch/x86/smp.h"
 #include "arch/x86/traps.h"
 #include "arch/x86/warp.h"
+#include "kernel/gather.h"
 #include "kernel/processor.h"
 #include "kernel/processor_internal.h"
 #include "kernel/spread.h"
@@ -155,7 +156,12 @@ void processor_kick(unsigned int id)
 {
     processor_of(id)->attention = true;
     if (id != this_cpu()->id)
-        apic_send_ipi(percpu_of(id)->apic_id, VECTOR_IPI_KICK);
+        processor_interrupt(id);
+}
+
+void processor_interrupt(unsigned int id)
+{
+    apic_send_ipi(percpu_of(id)->apic_id, VECTOR_IPI_KICK);
 }
 
 void processor_send(unsigned int id, struct request *r)
@@ -172,49 +178,94 @@ static void wait_a_moment(void)
 }
 
 struct call {
-    struct request request; /* first */
+    struct request request;
     struct guest *guest;
-    void (*fn)(struct guest *g, void *arg);
-    void *arg;
-    enum { WAITING, DONE, MOVED } state;
+    struct wish wish;
+    bool alone;
+    bool moved; /* it did not find the VM at home, or not at leisure; atomic */
 };
+
+/* False: not now, or not here. Else the call is its caller's again as soon as wish.done is set. */
+static bool carry_out(struct call *c)
+{
+    struct processor *p = this_processor();
+    struct guest *g = c->guest;
+
+    if (guest_home(g) != p->id)
+        return false;
+    if (c->alone)
+        return gather(p, g, &c->wish);
+    g->vm.trace = host_trace();
+    vm_lock(&g->vm);
+    c->wish.fn(g, c->wish.arg);
+    vm_unlock(&g->vm);
+    __atomic_store_n(&c->wish.done, true, __ATOMIC_RELEASE);
+    return true;
+}
 
 static void answer(struct request *r)
 {
-    struct call *c = (struct call *)r;
-    bool here = c->guest->home == this_cpu()->id;
+    struct call *c = request_of(r, struct call, request);
 
-    if (here)
-        c->fn(c->guest, c->arg);
-    __atomic_store_n(&c->state, here ? DONE : MOVED,
-                     __ATOMIC_RELEASE); /* the caller's stack: not ours any more */
+    if (!carry_out(c))
+        __atomic_store_n(&c->moved, true, __ATOMIC_RELEASE);
+}
+
+/* What others want of this processor meanwhile may be what is waited for. */
+static void let_others(void)
+{
+    inbox_serve(&this_processor()->inbox);
+    wait_a_moment();
+}
+
+static bool is_done(const struct call *c)
+{
+    return __atomic_load_n(&c->wish.done, __ATOMIC_ACQUIRE);
+}
+
+static bool is_moved(const struct call *c)
+{
+    return __atomic_load_n(&c->moved, __ATOMIC_ACQUIRE);
+}
+
+/* True if it has been carried out, or will be. */
+static bool try_call(struct call *c)
+{
+    unsigned int home = guest_home(c->guest);
+
+    if (home == HOME_NONE)
+        return false;
+    if (home == this_cpu()->id)
+        return carry_out(c);
+    c->moved = false;
+    processor_send(home, &c->request);
+    while (!is_done(c) && !is_moved(c))
+        let_others();
+    return is_done(c);
+}
+
+static void call(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg, bool alone)
+{
+    struct call c = {{.carry_out = answer}, g, {fn, arg, false}, alone, false};
+
+    while (!try_call(&c))
+        let_others();
+    while (!is_done(&c))
+        let_others();
 }
 
 void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg)
 {
-    struct call call = {{.carry_out = answer}, g, fn, arg, MOVED};
+    call(g, fn, arg, false);
+}
 
-    while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) != DONE) {
-        unsigned int home = __atomic_load_n(&g->home, __ATOMIC_ACQUIRE);
-
-        if (home == this_cpu()->id) {
-            fn(g, arg);
-            return;
-        }
-        if (home == HOME_NONE) {
-            inbox_serve(&this_processor()->inbox); /* it may be coming here */
-            wait_a_moment();
-            continue;
-        }
-        call.state = WAITING;
-        processor_send(home, &call.request);
-        while (__atomic_load_n(&call.state, __ATOMIC_ACQUIRE) == WAITING)
-            wait_a_moment();
-    }
+void processor_call_alone(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg)
+{
+    call(g, fn, arg, true);
 }
 
 struct errand {
-    struct request request; /* first */
+    struct request request;
     void (*fn)(void *arg);
     void *arg;
     bool done;
@@ -222,7 +273,7 @@ struct errand {
 
 static void run_errand(struct request *r)
 {
-    struct errand *e = (struct errand *)r;
+    struct errand *e = request_of(r, struct errand, request);
 
     e->fn(e->arg);
     __atomic_store_n(&e->done, true, __ATOMIC_RELEASE);
@@ -238,7 +289,7 @@ void processors_each(void (*fn)(void *arg), void *arg)
             continue;
         processor_send(id, &errand.request);
         while (!__atomic_load_n(&errand.done, __ATOMIC_ACQUIRE))
-            wait_a_moment();
+            let_others();
     }
 }
 

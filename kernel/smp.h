@@ -30,13 +30,18 @@ void processors_go(void);
 /* That processor's round comes soon: out of a guest, or of HLT. From any processor. */
 void processor_kick(unsigned int id);
 
+/* That processor leaves the guest that it is in, and looks at what has come for it. From any processor. */
+void processor_interrupt(unsigned int id);
+
 /* Puts a request into its inbox, and kicks it. */
 void processor_send(unsigned int id, struct request *r);
 
-/* Calls fn(g, arg) on the processor where the VM is at home, between two of its runs, and waits until that is
- * done. On the boot processor, between two runs; nobody waits for the boot processor, so this comes to an
- * end. */
+/* Calls fn(g, arg) on the processor where the VM is at home, between two of its runs and with the VM's lock,
+ * and waits until that is done. Of a VM of several vCPUs others may be in the guest meanwhile; `alone` takes
+ * them all out before (kernel/gather.h). On the boot processor, between two runs; nobody waits for the boot
+ * processor, so this comes to an end. What others want of the boot processor is carried out meanwhile. */
 void processor_call(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg);
+void processor_call_alone(struct guest *g, void (*fn)(struct guest *g, void *arg), void *arg);
 
 /* Calls fn(arg) on each processor, between two of its runs, one after the other, and waits for each. As
  * processor_call(). */

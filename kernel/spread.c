@@ -1,6 +1,7 @@
 #include "kernel/spread.h"
 
 #include "arch/x86/percpu.h"
+#include "kernel/gather.h"
 #include "kernel/processor_internal.h"
 #include "kernel/smp.h"
 #include "vmm/backend.h"
@@ -31,17 +32,42 @@ static unsigned int emptiest(const unsigned int *vcpus, unsigned int processors)
     return best;
 }
 
-static void settle(struct guest *g, unsigned int home, unsigned int *vcpus)
+static bool is_new(const struct guest *g, unsigned int id)
 {
-    g->home = home;
-    vcpus[home] += g->vm.nvcpus;
-    processor_of(home)->vms++;
-    /* They were made on the boot processor. */
-    for (unsigned int i = 0; home != 0 && i < g->vm.nvcpus; i++)
-        hv->vcpu_unload(g->vm.vcpus[i]);
+    for (unsigned int i = 0; i < id; i++) {
+        if (g->seats[i].processor == g->seats[id].processor)
+            return false;
+    }
+    return true;
 }
 
-void spread_start(unsigned int processors)
+static void take_seat(struct guest *g, unsigned int id, unsigned int processor)
+{
+    g->seats[id].processor = processor;
+    if (is_new(g, id))
+        processor_of(processor)->vms++;
+    if (processor != 0) /* it was made on the boot processor */
+        hv->vcpu_unload(g->vm.vcpus[id]);
+}
+
+/* With monitor=each a VM's timers are all in one coordinator (timers/monitor.h). */
+static void settle(struct guest *g, unsigned int *vcpus, unsigned int processors, bool together)
+{
+    const struct vm_config *c = &g->vm.config;
+
+    g->in = g->vm.nvcpus;
+    for (unsigned int i = 0; i < VM_MAX_VCPUS; i++)
+        g->seats[i].guest = g;
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        unsigned int at =
+            c->npins > 0 ? c->pins[i < c->npins ? i : c->npins - 1] : emptiest(vcpus, processors);
+
+        take_seat(g, i, together ? g->seats[0].processor : at);
+        vcpus[g->seats[i].processor]++;
+    }
+}
+
+void spread_start(unsigned int processors, bool together)
 {
     static unsigned int vcpus[MAX_CPUS];
 
@@ -49,9 +75,8 @@ void spread_start(unsigned int processors)
         for (unsigned int i = 0; i < guests_count(); i++) {
             struct guest *g = guests_get(i);
 
-            if (g->vm.state != VM_RUNNING || (g->vm.config.npins > 0) != pinned)
-                continue;
-            settle(g, pinned ? g->vm.config.pins[0] : emptiest(vcpus, processors), vcpus);
+            if (g->vm.state == VM_RUNNING && (g->vm.config.npins > 0) == pinned)
+                settle(g, vcpus, processors, together);
         }
     }
 }
@@ -114,35 +139,27 @@ void spread_wakes(struct processor *p)
 
 /* ---- moving ---- */
 
-static struct guest *guest_of_move(struct request *r)
-{
-    return (struct guest *)((uintptr_t)r - offsetof(struct guest, move));
-}
-
 /* On the processor that it comes to. */
 static void arrive(struct request *r)
 {
-    struct guest *g = guest_of_move(r);
+    struct guest *g = request_of(r, struct guest, move);
     struct processor *p = this_processor();
 
-    p->vms++;
+    __atomic_fetch_add(&p->vms, 1, __ATOMIC_RELAXED);
     p->arrivals++;
+    g->seats[0].in = true;
     processor_set_rates(p);
     sched_adopt(&p->sched, &g->entities[0]);
-    __atomic_store_n(&g->home, p->id, __ATOMIC_RELEASE);
+    __atomic_store_n(&g->seats[0].processor, p->id, __ATOMIC_RELEASE);
 }
 
 static void give(struct processor *p, struct guest *g, unsigned int to)
 {
-    struct vcpu *vcpu = g->vm.vcpus[0];
-
-    if (p->loaded == vcpu)
-        processor_unload(p);
-    hv->vcpu_unload(vcpu);
-    sched_remove(&p->sched, &g->entities[0]);
-    p->vms--;
+    gather_leave(p, g, 0);
+    hv->vcpu_unload(g->vm.vcpus[0]);
+    __atomic_fetch_sub(&p->vms, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&g->seats[0].processor, HOME_NONE, __ATOMIC_RELEASE);
     processor_set_rates(p);
-    __atomic_store_n(&g->home, HOME_NONE, __ATOMIC_RELAXED);
     g->move.carry_out = arrive;
     processor_send(to, &g->move);
 }

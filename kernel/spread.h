@@ -1,8 +1,8 @@
-/* Which VM is at home on which processor. A VM belongs to one processor at a time: its vCPUs are in that
- * processor's scheduler, its deadline is in that processor's coordinator, and nobody else touches it. At the
- * start VMs are spread by the number of their vCPUs; later a processor that has nothing to run gets one from
- * a processor where several want to. The giver hands it over by a request (kernel/request.h); nothing here is
- * locked. pin= fixes a VM. */
+/* Which vCPU has its seat on which processor (kernel/gather.h). At the start each goes where the fewest are;
+ * pin= says where instead. Those of a VM of several stay there, and run side by side. A VM of one vCPU
+ * belongs to one processor at a time, and nobody else touches it: a processor that has nothing to run gets
+ * one from a processor where several want to. The giver hands it over by a request (kernel/request.h);
+ * nothing here is locked. */
 #ifndef KERNEL_SPREAD_H
 #define KERNEL_SPREAD_H
 
@@ -14,13 +14,12 @@
 
 struct processor;
 
-#define HOME_NONE UINT32_MAX /* on its way from one processor to another */
-
 /* Bit n: processor n halts for want of work, and no VM is on its way to it. Only spread.c changes it. */
 extern uint64_t spread_idle;
 
-/* Once, before the processors run: a home for each VM that runs. Boot processor. */
-void spread_start(unsigned int processors);
+/* Once, before the processors run: a seat for each vCPU of the VMs that run; together: all of a VM's on one
+ * processor. Boot processor. */
+void spread_start(unsigned int processors, bool together);
 
 /* pin= names processors that are not there: the phrase that refuses the VM into `why`; true then. */
 bool spread_refuses(const struct vm_config *config, char *why, size_t size);

@@ -172,6 +172,14 @@ static inline void note_overshoot(struct vcpu *vcpu, uint64_t now)
         show_overshoot(vcpu, now);
 }
 
+/* Of all that are, or were, in the guest along a line that AT may have left meanwhile. */
+static void note_overshoots(struct vcpu *vcpu, uint64_t now)
+{
+    note_overshoot(vcpu, now);
+    if (vcpu->vm->nvcpus > 1)
+        siblings_note(vcpu, now);
+}
+
 /* An exit of RDTSC on a line that is known, answered without the lock while nobody holds it. False: it is to
  * be carried out as any other. */
 static bool answer_tsc(struct vcpu *vcpu, const struct exit_record *exit)
@@ -199,6 +207,7 @@ static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_recor
     struct lock *lock = &vcpu->vm->lock;
     uint32_t ticket = lock->serving;
 
+    vcpu->out_by = deadline;
     __atomic_store_n(&vcpu->in_guest, true, __ATOMIC_RELAXED);
     lock_release(lock);
     do
@@ -206,6 +215,7 @@ static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_recor
     while (answer_tsc(vcpu, exit));
     __atomic_store_n(&vcpu->in_guest, false, __ATOMIC_RELEASE);
     lock_take(lock);
+    vcpu->vm->trace = vcpu->trace;
     return lock->serving != ticket + 1;
 }
 
@@ -224,8 +234,8 @@ static inline __attribute__((always_inline)) bool enter_once(struct vcpu *vcpu, 
     *now = several ? host_now_in_order() : host_now();
     advance(vcpu->vm, *now);
     late = *now >= due;
-    if (late)
-        note_overshoot(vcpu, *now);
+    if (late || disturbed)
+        note_overshoots(vcpu, *now);
     if (vcpu->watched)
         watch_exit(vcpu, &exit, *now);
     dispatch_exit(vcpu, &exit);
@@ -323,6 +333,8 @@ static enum run_stop run_locked(struct vcpu *vcpu, uint64_t until)
         vtime_vcpu_halt(&vm->time, vcpu->id);
     else if (stop != RUN_PREEMPTED && vm->nvcpus > 1)
         siblings_take_out(vcpu);
+    if (vm->nvcpus > 1)
+        siblings_take_over(vm, vcpu);
     return stop;
 }
 
@@ -371,4 +383,41 @@ bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
         vtime_vcpu_wake(&vm->time, vcpu->id);
     vm_unlock(vm);
     return runnable || must_leave(vm);
+}
+
+static uint64_t idle_until(const struct vtime *t)
+{
+    return t->running == 0 ? vtime_deadline(t) : RT_NEVER;
+}
+
+uint64_t vm_poll(struct vm *vm, uint64_t now)
+{
+    uint64_t until;
+
+    vm_lock(vm);
+    advance(vm, now);
+    platform_poll(vm);
+    siblings_wake(vm);
+    siblings_take_over(vm, NULL);
+    until = idle_until(&vm->time);
+    vm_unlock(vm);
+    return until;
+}
+
+uint64_t vm_idle_until(struct vm *vm)
+{
+    uint64_t until;
+
+    vm_lock(vm);
+    until = idle_until(&vm->time);
+    vm_unlock(vm);
+    return until;
+}
+
+void vm_latch(struct vm *vm, uint64_t now)
+{
+    vm_lock(vm);
+    if (!vm->time.moving)
+        vtime_latch(&vm->time, now);
+    vm_unlock(vm);
 }

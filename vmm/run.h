@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 struct vcpu;
+struct vm;
 
 enum run_stop {
     RUN_PREEMPTED, /* `until` has come */
@@ -17,7 +18,7 @@ enum run_stop {
 /* Enters the guest again and again until one of the above. Called by the scheduler, host interrupts disabled.
  * `until`: RT, the end of its slice. Another VM's deadline ends the run too (what host_deadline() answers);
  * the VM's own is served here and must not be in `until`: it would be taken for the loss of the processor. If
- * others had the processor since the vCPU could have run, the caller has told its VM's time (vtime_latch):
+ * others had the processor since the vCPU could have run, the caller has told its VM's time (vm_latch()):
  * that gap is lag. The vCPU stays in the processor until vcpu_put(). */
 enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
 
@@ -27,7 +28,19 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
  * latency. */
 void vcpu_put(struct vcpu *vcpu, const struct vcpu *next);
 
-/* For a halted vCPU: delivers what is due at RT `now`; true if it is (now) runnable. */
+/* For the halted vCPU of a VM of one: delivers what is due at RT `now`; true if it is (now) runnable. */
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now);
+
+/* For a VM of several: delivers what is due at RT `now`, and host_kick()s those that have to look at it.
+ * Returns what vm_idle_until() would now. */
+uint64_t vm_poll(struct vm *vm, uint64_t now);
+
+/* RT at which what is due must be delivered though no vCPU runs, because all are halted; RT_NEVER: there is
+ * nothing, or a vCPU looks for itself. */
+uint64_t vm_idle_until(struct vm *vm);
+
+/* Others had the processor since a vCPU that is about to run could have: its VM's time is told, unless its
+ * siblings have kept it going. */
+void vm_latch(struct vm *vm, uint64_t now);
 
 #endif

@@ -30,6 +30,28 @@ void siblings_call(struct vm *vm, const struct vcpu *self)
     }
 }
 
+/* What siblings_call() does, for those that have no processor to look for themselves. */
+static void call_halted(struct vm *vm, struct vcpu *vcpu)
+{
+    if (vcpu->state == VCPU_RUNNABLE)
+        return;
+    vcpu->lapic.news = false;
+    if (has_to_look(vcpu)) {
+        if (vcpu->state == VCPU_RUNNABLE)
+            vtime_vcpu_wake(&vm->time, vcpu->id);
+        host_kick(vcpu);
+    } else if (vm->state != VM_RUNNING || vm->reset_requested) {
+        host_kick(vcpu);
+    }
+}
+
+void siblings_wake(struct vm *vm)
+{
+    for (unsigned int i = 0; i < vm->nvcpus; i++)
+        call_halted(vm, vm->vcpus[i]);
+    siblings_call(vm, NULL);
+}
+
 void siblings_make_way(struct vcpu *self)
 {
     unsigned int mask = vtime_waits_for(&self->vm->time) & ~(1u << self->id);
@@ -73,6 +95,36 @@ bool siblings_settle(struct vcpu *self, const struct vt_outlook *outlook)
         any = true;
     }
     return any;
+}
+
+void siblings_note(struct vcpu *self, uint64_t now)
+{
+    struct vm *vm = self->vm;
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        struct vcpu *vcpu = vm->vcpus[i];
+
+        if (vcpu != self && is_in_guest(vcpu) && is_off_line(vcpu, vtime_outlook(&vm->time)))
+            vtime_shown(&vm->time, vt_tsc_line_at(vm->time.scaling, vcpu->free_tsc.line, now));
+    }
+}
+
+void siblings_take_over(struct vm *vm, const struct vcpu *self)
+{
+    uint64_t deadline = vtime_deadline(&vm->time);
+    struct vcpu *any = NULL;
+
+    for (unsigned int i = 0; i < vm->nvcpus; i++) {
+        struct vcpu *vcpu = vm->vcpus[i];
+
+        if (vcpu == self || !is_in_guest(vcpu))
+            continue;
+        if (vcpu->out_by <= deadline)
+            return;
+        any = vcpu;
+    }
+    if (any)
+        host_kick(any);
 }
 
 void siblings_take_out(struct vcpu *self)

@@ -15,6 +15,9 @@ struct vt_outlook;
  * to look at it, but for `self`, which looks for itself. */
 void siblings_call(struct vm *vm, const struct vcpu *self);
 
+/* host_kick() for the halted vCPUs that have to look at something, and for those of siblings_call(). */
+void siblings_wake(struct vm *vm);
+
 /* Apparent time waits for a sibling that is descheduled: it is given this processor. */
 void siblings_make_way(struct vcpu *self);
 
@@ -22,6 +25,14 @@ void siblings_make_way(struct vcpu *self);
  * raised to what it may have seen, before anything else is answered (DESIGN.md 2.10). True if there was one:
  * all that hung on *outlook has to be asked anew. */
 bool siblings_settle(struct vcpu *self, const struct vt_outlook *outlook);
+
+/* At RT `now`, before an exit is answered: AT_L is raised to what siblings in the guest may have seen along a
+ * line that apparent time has left. They are still there: siblings_settle(). */
+void siblings_note(struct vcpu *self, uint64_t now);
+
+/* `self` (NULL: nobody) leaves the guest to its siblings: one of them has to be out again by the VM's next
+ * deadline. Where none has to, one is taken out, to be entered with it. */
+void siblings_take_over(struct vm *vm, const struct vcpu *self);
 
 /* The VM has ended or is to be reset: no sibling stays in the guest. */
 void siblings_take_out(struct vcpu *self);

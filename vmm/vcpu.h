@@ -85,7 +85,8 @@ struct vcpu {
     struct vcpu_tsc free_tsc;
     bool
         in_guest; /* or on the way in or out: not by the VM's lock; set with it, cleared before it is taken */
-    bool loaded;  /* its state is in a processor (vcpu_run, vcpu_put) */
+    uint64_t out_by;  /* ... RT at which it is out again whatever it does */
+    bool loaded;      /* its state is in a processor (vcpu_run, vcpu_put) */
     uint64_t entered; /* RT of the first entry of the last vcpu_run(); 0: none yet */
     uint64_t ran; /* RT from there to the last exit, or the deadline if that was before: what the scheduler
                    * charges, switches left out */

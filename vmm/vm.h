@@ -36,7 +36,6 @@ struct vm {
     enum vm_state state;
     struct guest_ram ram;
     struct vtime time;
-    struct deadline deadline; /* its entry among all VMs' (timers/coordinator.h) */
     struct bus bus;
     struct platform platform; /* its devices */
     struct pvclock pvclock;
@@ -62,8 +61,10 @@ struct vm {
  * another processor, or takes it. */
 static inline void vm_lock(struct vm *vm)
 {
-    if (vm->nvcpus > 1)
-        lock_take(&vm->lock);
+    if (vm->nvcpus <= 1)
+        return;
+    lock_take(&vm->lock);
+    vm->trace = host_trace();
 }
 
 static inline void vm_unlock(struct vm *vm)

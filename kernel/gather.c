@@ -1,0 +1,236 @@
+#include "kernel/gather.h"
+
+#include "kernel/accounts.h"
+#include "kernel/console.h"
+#include "kernel/processor_internal.h"
+#include "kernel/smp.h"
+#include "kernel/trace.h"
+#include "vmm/host.h"
+#include "vmm/run.h"
+
+static unsigned int alive; /* atomic */
+
+void gather_count(unsigned int vms)
+{
+    alive = vms;
+}
+
+unsigned int gather_alive(void)
+{
+    return __atomic_load_n(&alive, __ATOMIC_ACQUIRE);
+}
+
+/* ---- the VM at home, all for itself ---- */
+
+bool processor_restart(struct vm *vm, const char *who)
+{
+    if (!vm_restart(vm))
+        return false;
+    host_log("vm %s: reset by the %s: starts again from its images", vm->config.name, who);
+    return true;
+}
+
+/* Whoever looks on is told at once; the verdict's lines come when all have ended. */
+static void say_end(const struct vm *vm, unsigned int left)
+{
+    char words[GUESTS_END_WORDS];
+
+    if (left > 0 && vm->end != VM_END_KILLED)
+        host_log("vm %s has ended (%s); %u go%s on", vm->config.name, guests_end_words(words, vm), left,
+                 left == 1 ? "es" : "");
+}
+
+/* Each processor on which it had a vCPU once: its VMs' share grows. */
+static void forget(struct guest *g)
+{
+    uint64_t told = 0;
+
+    for (unsigned int i = 0; i < VM_MAX_VCPUS; i++) {
+        struct processor *q = processor_of(g->seats[i].processor);
+
+        if (i < g->vm.config.cpus && !(told >> q->id & 1))
+            __atomic_fetch_sub(&q->vms, 1, __ATOMIC_RELAXED);
+        told |= 1ull << q->id;
+    }
+}
+
+/* The boot processor waits for the last one. */
+static void end(struct processor *p, struct guest *g)
+{
+    struct vm *vm = &g->vm;
+    unsigned int left;
+
+    trace_end(vm);
+    console_vm_end(vm->index);
+    (void)console_view(); /* its terminal closes before more is said */
+    accounts_print(vm);
+    vm_destroy(vm);
+    p->next_scrub = 0;
+    forget(g);
+    processor_set_rates(p);
+    left = __atomic_sub_fetch(&alive, 1, __ATOMIC_ACQ_REL);
+    say_end(vm, left);
+    if (left == 0)
+        processor_kick(0);
+}
+
+/* What the guest, or a wish, has left to be done. */
+static void settle(struct processor *p, struct guest *g)
+{
+    struct vm *vm = &g->vm;
+
+    if (vm->state == VM_RUNNING && vm->reset_requested)
+        (void)processor_restart(vm, "guest");
+    if (vm->state != VM_RUNNING && !g->ended) {
+        g->ended = true;
+        end(p, g);
+    }
+}
+
+/* ---- seats ---- */
+
+/* On the processor of the seat. */
+static void come(struct processor *p, struct guest *g, unsigned int id)
+{
+    g->seats[id].in = true;
+    if (g->vm.vcpus[id]->state == VCPU_RUNNABLE)
+        sched_wake(&p->sched, &g->entities[id]);
+}
+
+static void come_to_seat(struct request *r)
+{
+    struct seat *seat = request_of(r, struct seat, come);
+
+    come(this_processor(), seat->guest, (unsigned int)(seat - seat->guest->seats));
+}
+
+static void scatter(struct processor *p, struct guest *g)
+{
+    unsigned int n = g->vm.nvcpus;
+
+    __atomic_store_n(&g->in, n, __ATOMIC_RELEASE);
+    for (unsigned int i = 0; i < n; i++) {
+        struct seat *seat = &g->seats[i];
+
+        if (seat->processor == p->id) {
+            come(p, g, i);
+            continue;
+        }
+        hv->vcpu_unload(g->vm.vcpus[i]);
+        seat->come.carry_out = come_to_seat;
+        processor_send(seat->processor, &seat->come);
+    }
+    processor_poll(p, &g->vm, host_now());
+}
+
+/* The last has left: at home. */
+static void have(struct processor *p, struct guest *g)
+{
+    struct wish *wish = g->wish;
+
+    g->vm.trace = host_trace();
+    if (wish && g->vm.state == VM_RUNNING)
+        vtime_advance(&g->vm.time, host_now());
+    settle(p, g);
+    if (wish) {
+        wish->fn(g, wish->arg);
+        settle(p, g);
+    }
+    __atomic_store_n(&g->gathering, false, __ATOMIC_RELEASE);
+    if (g->vm.state == VM_RUNNING && !g->paused)
+        scatter(p, g);
+    if (wish)
+        __atomic_store_n(&wish->done, true, __ATOMIC_RELEASE);
+}
+
+static void have_it(struct request *r)
+{
+    have(this_processor(), request_of(r, struct guest, move));
+}
+
+static void one_less(struct processor *p, struct guest *g)
+{
+    if (__atomic_sub_fetch(&g->in, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    if (guest_home(g) == p->id) {
+        have(p, g);
+        return;
+    }
+    g->move.carry_out = have_it;
+    processor_send(guest_home(g), &g->move);
+}
+
+void gather_leave(struct processor *p, struct guest *g, unsigned int id)
+{
+    struct vcpu *vcpu = g->vm.vcpus[id];
+
+    if (p->loaded == vcpu)
+        processor_unload(p);
+    sched_remove(&p->sched, &g->entities[id]);
+    processor_wake_at(p, &g->vm, RT_NEVER);
+    g->seats[id].in = false;
+}
+
+static void leave(struct processor *p, struct guest *g, unsigned int id)
+{
+    if (!g->seats[id].in)
+        return;
+    gather_leave(p, g, id);
+    if (guest_home(g) != p->id)
+        hv->vcpu_unload(g->vm.vcpus[id]);
+    one_less(p, g);
+}
+
+/* It may be an old one, whose vCPU had left before it came: that gathering is over then, or this serves the
+ * next. */
+static void leave_seat(struct request *r)
+{
+    struct seat *seat = request_of(r, struct seat, leave);
+    struct guest *g = seat->guest;
+
+    __atomic_store_n(&seat->asked, false, __ATOMIC_RELEASE);
+    if (__atomic_load_n(&g->gathering, __ATOMIC_ACQUIRE))
+        leave(this_processor(), g, (unsigned int)(seat - g->seats));
+}
+
+static void ask_others(const struct processor *p, struct guest *g)
+{
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        struct seat *seat = &g->seats[i];
+
+        if (seat->processor == p->id || __atomic_exchange_n(&seat->asked, true, __ATOMIC_ACQ_REL))
+            continue;
+        seat->leave.carry_out = leave_seat;
+        processor_send(seat->processor, &seat->leave);
+    }
+}
+
+bool gather(struct processor *p, struct guest *g, struct wish *wish)
+{
+    bool first = !__atomic_exchange_n(&g->gathering, true, __ATOMIC_ACQ_REL);
+    unsigned int n = g->vm.nvcpus;
+
+    if (first) {
+        g->wish = wish;
+        __atomic_fetch_add(&g->in, 1, __ATOMIC_ACQ_REL); /* until all have been asked */
+        ask_others(p, g);
+    }
+    for (unsigned int i = 0; i < n; i++) {
+        if (g->seats[i].processor == p->id)
+            leave(p, g, i);
+    }
+    if (first)
+        one_less(p, g);
+    return first;
+}
+
+void gather_start(struct processor *p, struct guest *g)
+{
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        if (g->seats[i].processor != p->id)
+            continue;
+        deadline_init(&g->seats[i].wake, &g->vm);
+        sched_add(&p->sched, &g->entities[i], g->vm.vcpus[i]);
+        come(p, g, i);
+    }
+}
