@@ -1,5 +1,7 @@
 """Boot tests on a machine of several processors (issue "Several processors"). In Bochs they run truly side by side; QEMU
 counting instructions runs one at a time, some milliseconds each, so a guest that looks at clocks there sees them jump."""
+import os
+
 from case import Case
 from shares import mean, rounds_of
 
@@ -9,6 +11,13 @@ HELLO = "{guests}/hello.elf mem=16M"
 HALTED = "{guests}/hostile.elf mem=16M -- mode=clihlt"
 AGAIN = "{guests}/again.bin mem=2M"
 CLOCKS = "QEMU's processors take turns of milliseconds: no guest's calibration survives that"
+WARP = "{guests}/warp.elf mem=16M"
+IPI = "{guests}/ipi.elf mem=16M"
+ANEW = "{guests}/anew.elf mem=4M"
+RESETS = int(os.environ.get("ANEW_RESETS", "10"))
+LINUX = "{debian}/vmlinuz mem=192M cpus=2 initrd={debian}/initrd.img -- console=ttyS0 quiet nokaslr mitigations=off cryptomgr.notests"
+LINUX_BAD = [r"Marking TSC unstable", r"clocksource: timekeeping watchdog", r"soft lockup", r"rcu.*detected.*stall",
+             r"hrtimer: interrupt took"]
 BUSY = "abcdefgh"
 
 
@@ -45,7 +54,50 @@ def eight_busy(processors):
         check=linear(processors), timeout=600, slow=True, only="bochs", why=CLOCKS)
 
 
+def warp_seen(name, cpus):
+    return [rf"^{name}\| warp: .* backward=0 contradictions=0", rf"^{name}\| PASS: processor {cpus - 1} had its turns",
+            rf"^{name}\| SUMMARY: \d+ checks, 0 failed"]
+
+
+# The virtual processors of one VM on several of the machine's, side by side.
+SIDE_BY_SIDE = [
+    Case("warp-on-two", ["--cpus", "2", *vms(f"h {WARP} cpus=2 -- passes=1000 wait=halt", f"s {WARP} cpus=2 -- passes=4000 wait=spin")],
+         anywhere=[*warp_seen("h", 2), *warp_seen("s", 2), did(0), did(1), all_ended(2, 0)], timeout=240),
+    # Three processors for four, two of them on one; and every RDTSC an exit.
+    Case("warp-on-three", ["--cpus", "3", *vms(f"w {WARP} cpus=4 pin=2,0,1,0 time=strict -- passes=1000")],
+         anywhere=[*warp_seen("w", 4), did(0, switches=r"\d\d+"), did(2), all_ended(1, 0)], timeout=240, only="qemu",
+         why="warp-on-two is the same for fewer"),
+    Case("smp-ends-on-two", ["--cpus", "2", *vms(f"r {IPI} cpus=3 -- last=init storm=10", f"t {IPI} cpus=4 -- last=triple storm=10")],
+         anywhere=[r"^escapement: vm r: reset by the guest", r"^r\| ipi: after the reset$", r"^escapement: vm r ended exit 0",
+                   r"^escapement: vm t: vcpu 3:", r"^escapement: vm t ended crash triple fault", all_ended(1, 1)],
+         forbid=[r"FAIL"], status=1, timeout=240, only="qemu", why="minutes there; resets-of-several is the same for less"),
+    # `make soak`'s little sister: ANEW_RESETS=1000 for the long form.
+    Case("resets-of-several", ["--cpus", "2", *vms(f"a {ANEW} cpus=2 -- resets={RESETS}", f"b {ANEW} cpus=3 -- resets={RESETS}",
+                                                   f"c {AGAIN}")],
+         anywhere=[rf"^a\| anew: {RESETS} resets$", rf"^b\| anew: {RESETS} resets$", r"^c\| again: 100 resets$", all_ended(3, 0)],
+         timeout=60 + 6 * RESETS, only="qemu", why="minutes there, for the same"),
+    # In a debug kernel: the order of locks is recorded, and time's invariants are asserted.
+    Case("warp-checked", ["--cpus", "2", *vms(f"w {WARP} cpus=2 -- passes=500", f"r {ANEW} cpus=2 -- resets=3")],
+         anywhere=[*warp_seen("w", 2), r"^r\| anew: 3 resets$", all_ended(2, 0)], timeout=240, debug=True, only="qemu",
+         why="minutes there, for the same"),
+    Case("monitor-and-several", ["--cpus", "2", *vms(f"a {HALTED}", f"b {WARP} cpus=2 -- passes=100000000"),
+                                 "--expect", "processors have started", "--send", r"\x01mvms\r", "--expect", "b  ",
+                                 "--send", r"pause b\r", "--expect", "b is paused", "--send", r"time b\r",
+                                 "--expect", "balances", "--send", r"resume b\r", "--expect", "b goes on",
+                                 "--send", r"regs b\r", "--expect", "vcpu 1", "--send", r"time b\r", "--expect", "balances",
+                                 "--send", r"reset b\r", "--expect", "reset by the operator",
+                                 "--send", r"kill b\r",
+                                 "--expect", "b has been killed", "--send", r"quit\r", "--expect", "vm a ended killed"],
+         expect=[r"^ 2  b +(running|halted|ready) +1,0 ", r"^b is paused", r"^b goes on", r"^escapement: vm b ended killed", all_ended(0, 2)],
+         status=1, timeout=240),
+    Case("linux-two-on-two", ["--cpus", "2", *vms(f"alpha {LINUX}")],
+         anywhere=[r"^alpha\| init: user space reached", r"^alpha\| init: cpus online 0-1$", r"^alpha\| init: done$",
+                   r"^alpha\|.*reboot: Power down", did(0), did(1), all_ended(1, 0)],
+         forbid=LINUX_BAD, timeout=400, needs=["{debian}/vmlinuz", "{debian}/initrd.img"], slow=True, only="qemu", why="minutes there, for the same"),
+]
+
 CASES = [
+    *SIDE_BY_SIDE,
     Case("two-processors", ["--cpus", "2", *vms(f"a {HELLO}", f"b {HELLO}", f"c {HELLO}", f"d {HELLO}")],
          anywhere=[r"^escapement: processor .*, 2 in use", *(rf"^{n}\| SUMMARY: \d+ checks, 0 failed" for n in "abcd"),
                    did(0), did(1), all_ended(4, 0)]),

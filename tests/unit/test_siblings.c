@@ -202,6 +202,113 @@ static void nobody_stays_behind(void **state)
     assert_int_equal(slice(1), RUN_ENDED);
 }
 
+/* Another one's exit is answered at no less than one in the guest may have read by then, along a line that AT
+ * has left; it is not taken out for that. */
+static void an_answer_is_not_behind_a_free_read(void **state)
+{
+    struct vcpu *other;
+    at_t at;
+
+    (void)state;
+    start_second();
+    other = vm->vcpus[1];
+    other->in_guest = true;
+    other->free_tsc = (struct vcpu_tsc){.free = true, .line = vtime_outlook(&vm->time)->line};
+    at = vtime_peek(&vm->time);
+    siblings_note(vm->vcpus[0], fake_host.now);
+    assert_int_equal(vtime_peek(&vm->time), at); /* on the same line */
+    other->free_tsc.line.offset += 500;
+    fake_host.kicked = 0;
+    siblings_note(vm->vcpus[0], fake_host.now);
+    assert_int_equal(vm->time.at_l, fake_host.now + other->free_tsc.line.offset);
+    assert_int_equal(fake_host.kicked, 0);
+    other->in_guest = false;
+}
+
+/* ---- the VM's next deadline, when one leaves the guest to the others ---- */
+
+static void somebody_is_out_by_the_deadline(void **state)
+{
+    struct vtimer timer;
+    static const struct vtimer_ops ops = {.event = NULL};
+    struct vcpu *other;
+
+    (void)state;
+    start_second();
+    other = vm->vcpus[1];
+    vtime_attach(&vm->time, &timer, "test", &ops, NULL, 0);
+    vtime_set(&vm->time, &timer, &(struct vt_schedule){.first = vtime_peek(&vm->time) + MS, .period_den = 1});
+    uint64_t deadline = vtime_deadline(&vm->time);
+    other->in_guest = true;
+    other->out_by = deadline + 1;
+    fake_host.kicked = 0;
+    siblings_take_over(vm, vm->vcpus[0]);
+    assert_int_equal(fake_host.kicked, 1u << 1);
+    fake_host.kicked = 0;
+    other->out_by = deadline;
+    siblings_take_over(vm, vm->vcpus[0]);
+    assert_int_equal(fake_host.kicked, 0);
+    other->out_by = deadline + 1;
+    siblings_take_over(vm, other); /* that one is on its way out itself */
+    assert_int_equal(fake_host.kicked, 0);
+    other->in_guest = false;
+    siblings_take_over(vm, NULL); /* nobody runs: the kernel waits for it (vm_idle_until()) */
+    assert_int_equal(fake_host.kicked, 0);
+    vtime_clear(&vm->time, &timer);
+    vm->time.timers = NULL;
+}
+
+static void halt(struct vcpu *vcpu)
+{
+    vcpu->state = VCPU_HALTED;
+    vcpu->regs.rflags |= RFLAGS_IF;
+    vtime_vcpu_halt(&vm->time, vcpu->id);
+}
+
+/* All are halted: the kernel polls. One that has something to do is kicked, wherever its processor is. */
+static void a_poll_calls_who_has_to_run(void **state)
+{
+    (void)state;
+    start_second();
+    for (unsigned int i = 0; i < CPUS; i++) {
+        bus_mmio_write(&vm->bus, vm->vcpus[i], PAGE + LAPIC_SVR, 4, 0x1ff);
+        halt(vm->vcpus[i]);
+        vm->vcpus[i]->lapic.news = false;
+    }
+    assert_int_equal(vm_idle_until(vm), vtime_deadline(&vm->time));
+    fake_host.kicked = 0;
+    assert_int_equal(vm_poll(vm, fake_host.now), vtime_deadline(&vm->time));
+    assert_int_equal(fake_host.kicked, 0);
+    bus_mmio_write(&vm->bus, vm->vcpus[0], PAGE + LAPIC_ICR_LOW, 4, 0x4041); /* fixed, to the second */
+    assert_int_equal(vm_poll(vm, fake_host.now), RT_NEVER);                  /* it looks for itself */
+    assert_int_equal(fake_host.kicked, 1u << 1);
+    assert_int_equal(vm->vcpus[1]->state, VCPU_RUNNABLE);
+    assert_int_equal(vm->time.cpu[1].state, VT_CPU_READY);
+    fake_host.kicked = 0;
+    vm_poll(vm, fake_host.now); /* it is on its way */
+    assert_int_equal(fake_host.kicked, 0);
+    assert_int_equal(vm_idle_until(vm), RT_NEVER);
+    assert_false(lock_is_held(&vm->lock));
+}
+
+/* A VM that a sibling keeps going has lost nothing. */
+static void only_a_vm_that_stood_still_is_latched(void **state)
+{
+    rt_t before;
+
+    (void)state;
+    start_second();
+    before = vm->time.rt_c;
+    assert_true(vm->time.moving);
+    vm_latch(vm, before + MS);
+    assert_int_equal(vm->time.rt_c, before);
+    for (unsigned int i = 0; i < CPUS; i++)
+        vcpu_put(vm->vcpus[i], NULL);
+    assert_false(vm->time.moving);
+    vm_latch(vm, before + MS);
+    assert_int_equal(vm->time.rt_c, before + MS);
+}
+
 /* ---- the time model's wish ---- */
 
 /* The next event of a vCPU that has no processor waits for it: the running one makes way. */
@@ -279,6 +386,10 @@ int main(void)
         TEST(rdtsc_takes_no_lock),
         TEST(a_line_is_left_together),
         TEST(nobody_stays_behind),
+        TEST(an_answer_is_not_behind_a_free_read),
+        TEST(somebody_is_out_by_the_deadline),
+        TEST(a_poll_calls_who_has_to_run),
+        TEST(only_a_vm_that_stood_still_is_latched),
         TEST(way_is_made),
         TEST(timers_follow_their_interrupts),
     };
