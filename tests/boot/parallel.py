@@ -89,7 +89,7 @@ SIDE_BY_SIDE = [
                                  "--send", r"kill b\r",
                                  "--expect", "b has been killed", "--send", r"quit\r", "--expect", "vm a ended killed"],
          expect=[r"^ 2  b +(running|halted|ready) +1,0 ", r"^b is paused", r"^b goes on", r"^escapement: vm b ended killed", all_ended(0, 2)],
-         status=1, timeout=240),
+         status=1, timeout=240, only="qemu", why="minutes there; monitor-across-processors runs on both"),
     Case("linux-two-on-two", ["--cpus", "2", *vms(f"alpha {LINUX}")],
          anywhere=[r"^alpha\| init: user space reached", r"^alpha\| init: cpus online 0-1$", r"^alpha\| init: done$",
                    r"^alpha\|.*reboot: Power down", did(0), did(1), all_ended(1, 0)],
