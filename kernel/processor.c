@@ -23,6 +23,7 @@
 #define NS_PER_SECOND       1000000000u
 #define LOOKS_PER_SECOND    100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
 #define STEPS_PER_SECOND    1000u  /* at most, of clearing memory, while a VM can run */
+#define INPUTS_PER_SECOND   2000u  /* at most: looks that input asks for */
 #define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
 
 static struct processor processors[MAX_CPUS];
@@ -55,10 +56,18 @@ static void timer_fired(void)
     coordinator_fired(&this_processor()->deadlines);
 }
 
-/* With the console's lock: in its interrupt, or where a guest begins a line. */
+/* In the console's interrupt, which comes where the timer's does, or where a guest's line wants to be
+ * flushed. A flood of input must not keep the guests from running: between two looks at it they have the
+ * processor for half a millisecond, in which 115200 baud bring six bytes. */
 static void input_came(void)
 {
-    processor_kick(0);
+    struct processor *p = this_processor();
+    rt_t soonest = p->looked_at_console + host_hz() / INPUTS_PER_SECOND;
+
+    if (p->id != 0 || host_now() >= soonest)
+        processor_kick(0);
+    else if (!deadline_waits(&p->console) || p->console.at > soonest)
+        coordinator_set(&p->deadlines, &p->console, soonest);
 }
 
 void processor_init(const struct global_config *global)
@@ -237,6 +246,7 @@ static void look_at_console(struct processor *p, rt_t now)
 
     console_poll();
     monitor_service(now);
+    p->looked_at_console = host_now();
     lines = console_deadline();
     watch = monitor_deadline();
     coordinator_set(&p->deadlines, &p->console, lines < watch ? lines : watch);
@@ -276,6 +286,21 @@ static rt_t look_at_clock(struct processor *p)
     return now;
 }
 
+/* A monitor's command can take milliseconds, and hundreds can come one after the other. AT that ran on along
+ * its line meanwhile, in catch-up at up to 32 times their length, would be a hole in the guest's time, with
+ * its ticks in it: the vCPU loses the processor to them as to any other, from the end of its last run. */
+static void drop_loaded(struct processor *p)
+{
+    p->dropped = p->loaded;
+    put_loaded(p, NULL);
+}
+
+static void note_absence(struct processor *p, rt_t now)
+{
+    if (p->loaded && now > p->left && now - p->left > p->patience)
+        drop_loaded(p);
+}
+
 /* Everything whose moment has come, but for the end of the slice, which the caller sees from the clock.
  * Returns RT after it. */
 static rt_t act_on_deadlines(struct processor *p, rt_t now)
@@ -290,19 +315,10 @@ static rt_t act_on_deadlines(struct processor *p, rt_t now)
     }
     if (now < p->next_look && !p->attention)
         return now;
+    if (p->attention && p->loaded)
+        drop_loaded(p);
     look(p, now);
     return look_at_clock(p);
-}
-
-/* A monitor's command can take milliseconds, and several can come before the guest goes on. AT that ran on
- * along its line meanwhile, in catch-up at up to 32 times their length, would be a hole in the guest's time:
- * so the vCPU loses the processor to it as to any other, from the end of its last run. */
-static void note_absence(struct processor *p, rt_t now)
-{
-    if (p->loaded && now > p->left && now - p->left > p->patience) {
-        put_loaded(p, NULL);
-        p->absent = true;
-    }
 }
 
 /* A little of what ended VMs have left behind. False: all is clear. */
@@ -386,9 +402,10 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->loaded = vcpu;
     p->resched = false;
     p->yield_to = NULL;
-    if (p->absent || (e->waited && !sibling))
+    if ((e->waited && !sibling) || vcpu == p->dropped || now - vm->time.rt_c > p->patience)
         vm_latch(vm, now);
-    p->absent = false;
+    if (vcpu == p->dropped)
+        p->dropped = NULL;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);

@@ -21,10 +21,11 @@ struct processor {
     rt_t looked;             /* at the clock */
     bool each;               /* monitor=each */
     rt_t next_look;          /* at the console */
+    rt_t looked_at_console;  /* the end of the last look */
     rt_t next_scrub;         /* step of clearing what ended VMs have left */
-    rt_t patience;           /* a guest kept waiting for longer has lost the processor: */
-    bool absent;             /* it has been */
+    rt_t patience;           /* a guest kept waiting for longer has lost the processor */
     struct vcpu *loaded;     /* whose state is in the processor */
+    struct vcpu *dropped;    /* was, until something else had to be done: it has lost the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
     bool resched;            /* a vCPU ought to run before the present one: */
     struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken */

@@ -475,4 +475,4 @@ LOADERS = [
     bad_loader("stranger", 0, r"^escapement: the loader is no multiboot loader .*boot with GRUB 2", status=124),
 ]
 
-CASES = [*WORKING, *PARALLEL, *CONSOLE, *TRACES, *GUESTS, *SEVERAL, *HOSTILES, *FAULTS, *SOAK, *BAD_INPUT, *LOADERS]
+CASES = [*WORKING, *PARALLEL, *CONSOLE, *TRACES, *GUESTS, *SEVERAL, *HOSTILES, *FAULTS, *(SOAK if "SOAK_SECONDS" in os.environ else []), *BAD_INPUT, *LOADERS]
