@@ -19,19 +19,7 @@
 %define PTE_W            (1 << 1)
 %define PTE_PS           (1 << 7)
 
-%define CR0_PE           (1 << 0)
-%define CR0_MP           (1 << 1)
-%define CR0_EM           (1 << 2)
-%define CR0_TS           (1 << 3)
-%define CR0_NE           (1 << 5)
-%define CR0_WP           (1 << 16)
-%define CR0_NW           (1 << 29)
-%define CR0_CD           (1 << 30)
-%define CR0_PG           (1 << 31)
-%define CR4_PAE          (1 << 5)
-%define MSR_EFER         0xC0000080
-%define EFER_LME         (1 << 8)
-%define EFER_NXE         (1 << 11)
+%include "boot/modes.inc"
 %define CPUID_1_RDRAND   (1 << 30)
 %define GOLDEN_RATIO     0x9E3779B97F4A7C15
 %define CPUID_EXT_NX     (1 << 20)

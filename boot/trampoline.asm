@@ -1,19 +1,7 @@
 ; From SIPI to C on a further processor (SDM vol. 3, 9.4): copied to a page below 1 MiB (arch/x86/smp.c), where the
 ; processor begins in real mode at CS:0, CS being the page's. It finds out for itself where that is.
 
-%define CR0_PE           (1 << 0)
-%define CR0_MP           (1 << 1)
-%define CR0_EM           (1 << 2)
-%define CR0_TS           (1 << 3)
-%define CR0_NE           (1 << 5)
-%define CR0_WP           (1 << 16)
-%define CR0_NW           (1 << 29)
-%define CR0_CD           (1 << 30)
-%define CR0_PG           (1 << 31)
-%define CR4_PAE          (1 << 5)
-%define MSR_EFER         0xC0000080
-%define EFER_LME         (1 << 8)
-%define EFER_NXE         (1 << 11)
+%include "boot/modes.inc"
 
 %define SEL_CODE64       0x08
 %define SEL_DATA         0x10

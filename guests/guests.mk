@@ -65,9 +65,9 @@ $(BUILD)/guests/hello64.elf: $(BUILD)/guests/hello.elf64
 $(BUILD)/guests/aout.bin: $(BUILD)/guests/aout.elf64
 	$(OBJCOPY) -O binary $< $@
 
-$(FLATS): $(BUILD)/guests/%.bin: guests/flat/%.asm
+$(FLATS): $(BUILD)/guests/%.bin: guests/flat/%.asm guests/flat/say.inc
 	@mkdir -p $(@D)
-	$(NASM) -f bin -o $@ $<
+	$(NASM) -f bin -I./ -o $@ $<
 
 .SECONDARY: $(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf64)
 -include $(wildcard $(BUILD)/guests/*/*.d)

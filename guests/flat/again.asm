@@ -3,9 +3,8 @@
 bits 16
 org 0x7C00
 
-COM1         equ 0x3F8
-LSR          equ COM1 + 5
-LSR_THRE     equ 0x20
+%include "guests/flat/say.inc"
+
 CMOS_INDEX   equ 0x70
 CMOS_DATA    equ 0x71
 CMOS_COUNT   equ 0x40                   ; a byte that no firmware uses
@@ -35,24 +34,7 @@ start:
     jmp .stop
 
 .enough:
-    mov si, text
-.next:
-    lodsb
-    test al, al
-    jz .done
-    mov ah, al
-    mov dx, LSR
-.wait:
-    in al, dx
-    test al, LSR_THRE
-    jz .wait
-    mov al, ah
-    mov dx, COM1
-    out dx, al
-    jmp .next
-.done:
-    xor al, al
-    out 0xF4, al
+    SAY_AND_END
     jmp .stop
 
 text: db "again: 100 resets", 10, 0

@@ -2,9 +2,7 @@
 bits 16
 org 0x7C00
 
-COM1     equ 0x3F8
-LSR      equ COM1 + 5
-LSR_THRE equ 0x20
+%include "guests/flat/say.inc"
 
 start:
     cli
@@ -13,24 +11,7 @@ start:
     mov ss, ax
     mov sp, start
     cld
-    mov si, text
-.next:
-    lodsb
-    test al, al
-    jz .done
-    mov ah, al
-    mov dx, LSR
-.wait:
-    in al, dx
-    test al, LSR_THRE
-    jz .wait
-    mov al, ah
-    mov dx, COM1
-    out dx, al
-    jmp .next
-.done:
-    xor al, al
-    out 0xF4, al
+    SAY_AND_END
 .stop:
     hlt
     jmp .stop
