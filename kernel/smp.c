@@ -295,27 +295,53 @@ void processors_each(void (*fn)(void *arg), void *arg)
 
 /* ---- a panic ---- */
 
-static bool stopping;
-static unsigned int stopped;
+#define NOBODY UINT32_MAX
+
+static uint32_t alone = NOBODY; /* the processor for which all others stop; atomic */
+static uint64_t stopped;        /* a bit for each that has; atomic */
+
+_Static_assert(MAX_CPUS <= 64, "stopped has a bit for each");
+
+/* An NMI that comes while it halts changes nothing: the bit is there. */
+static _Noreturn void stop(void)
+{
+    __atomic_fetch_or(&stopped, 1ull << this_cpu()->id, __ATOMIC_RELEASE);
+    cpu_halt_forever();
+}
+
+/* Bounded: one may be broken, or not have begun yet. */
+static void stop_others(void)
+{
+    uint64_t others = 0;
+
+    for (unsigned int id = 0; id < percpu_count(); id++) {
+        if (id == this_cpu()->id)
+            continue;
+        others |= 1ull << id;
+        apic_send_nmi(percpu_of(id)->apic_id);
+    }
+    for (unsigned int looks = LOOKS / 100; looks > 0; looks--) {
+        if ((__atomic_load_n(&stopped, __ATOMIC_ACQUIRE) & others) == others)
+            return;
+        cpu_pause();
+    }
+}
 
 void processors_stop(void)
 {
-    unsigned int others = percpu_count() - 1;
-    unsigned int looks = LOOKS / 100;
+    uint32_t first = NOBODY;
 
-    __atomic_store_n(&stopping, true, __ATOMIC_SEQ_CST);
-    for (unsigned int id = 0; id < percpu_count(); id++) {
-        if (id != this_cpu()->id)
-            apic_send_nmi(percpu_of(id)->apic_id);
-    }
-    while (looks-- > 0 && __atomic_load_n(&stopped, __ATOMIC_ACQUIRE) < others)
-        cpu_pause();
+    if (__atomic_compare_exchange_n(&alone, &first, this_cpu()->id, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        stop_others();
+    else if (first != this_cpu()->id)
+        stop();
 }
 
 void processors_stop_here(void)
 {
-    if (!__atomic_load_n(&stopping, __ATOMIC_ACQUIRE))
-        return;
-    __atomic_fetch_add(&stopped, 1, __ATOMIC_RELEASE);
-    cpu_halt_forever();
+    uint32_t first = __atomic_load_n(&alone, __ATOMIC_ACQUIRE);
+
+    if (first != NOBODY && first != this_cpu()->id)
+        stop();
 }

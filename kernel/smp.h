@@ -47,9 +47,11 @@ void processor_call_alone(struct guest *g, void (*fn)(struct guest *g, void *arg
  * processor_call(). */
 void processors_each(void (*fn)(void *arg), void *arg);
 
-/* A panic's: all others stop where they are, by NMI. And the NMI's: does not return when such an NMI has
- * come. */
+/* A panic's: all others stop where they are, by NMI. The first processor that calls it is the one that goes
+ * on, however often; for any other it does not return. */
 void processors_stop(void);
+/* The NMI's: does not return when another processor wants this one to stop. The one that goes on gets NMIs,
+ * too: the watchdog's. */
 void processors_stop_here(void);
 
 #endif
