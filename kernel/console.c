@@ -9,6 +9,7 @@
 #include "arch/x86/pic8259.h"
 #include "arch/x86/serial.h"
 #include "arch/x86/traps.h"
+#include "kernel/inject.h"
 #include "kernel/input.h"
 #include "kernel/lines.h"
 #include "kernel/log.h"
@@ -27,7 +28,8 @@ static struct lock lock = {.class = LOCK_CONSOLE};
 
 static struct lines lines;
 static bool by_interrupt; /* console_start() has been called and no panic has come */
-static bool transmitting; /* the transmitter's interrupt is on */
+static enum { NO_PANIC, PANIC, PANIC_UNSENT } panic; /* UNSENT: what waited for the port waits still */
+static bool transmitting;                            /* the transmitter's interrupt is on */
 
 /* Taken from the ring, not yet by the port. */
 static char chunk[FIFO];
@@ -144,22 +146,42 @@ void console_start(void)
     pic8259_unmask(SERIAL_IRQ);
 }
 
-/* Held. The screen has no need to say whose line it is. */
-static void put_line(const char *text, size_t n)
+/* The screen has no need to say whose line it is. */
+static void show_line(const char *text, size_t n)
 {
     screen_line(text + LOG_PREFIX_LENGTH, n - LOG_PREFIX_LENGTH);
+}
+
+/* Held. */
+static void put_line(const char *text, size_t n)
+{
+    show_line(text, n);
     while (!lines_host(&lines, text, n))
         transmit(true);
+    inject_console();
     if (by_interrupt)
         kick();
     else
         drain();
 }
 
+/* A panic's: past the lock and the ring, in whatever state these are. */
+static void panic_line(const char *text, size_t n)
+{
+    show_line(text, n);
+    serial_put_wait(text, n);
+    serial_put_wait(lines.eol, strlen(lines.eol));
+}
+
 void console_line(const char *text, size_t n)
 {
-    uint64_t flags = spinlock_take(&lock);
+    uint64_t flags;
 
+    if (panic) {
+        panic_line(text, n);
+        return;
+    }
+    flags = spinlock_take(&lock);
     put_line(text, n);
     spinlock_release(&lock, flags);
 }
@@ -442,10 +464,29 @@ void console_look(enum input_view view, unsigned int index)
     spinlock_release(&lock, flags);
 }
 
+/* A panic's, behind its report: what waited is worth a try. */
+static void drain_rest(void)
+{
+    static const char heading[] = LOG_PREFIX "panic: the console was in use; what it had not sent yet:";
+
+    if (panic != PANIC_UNSENT || lines_empty(&lines))
+        return;
+    panic = PANIC;
+    panic_line(heading, sizeof heading - 1);
+    drain();
+    serial_put_wait(lines.eol, strlen(lines.eol));
+}
+
 void console_drain(void)
 {
-    uint64_t flags = spinlock_take(&lock);
+    uint64_t flags;
 
+    if (panic) {
+        drain_rest();
+        serial_flush();
+        return;
+    }
+    flags = spinlock_take(&lock);
     input.view = VIEW_LINES;
     leave_view();
     for (unsigned int i = 0; i < LINES_VMS; i++) {
@@ -457,12 +498,21 @@ void console_drain(void)
     spinlock_release(&lock, flags);
 }
 
+/* Whoever had the lock, this processor or one that has been stopped, had not finished: then the report goes
+ * first, as it depends on nothing. */
 void console_panic(void)
 {
-    cli();
-    spinlock_break(&lock);
+    bool in_use = lock_is_held(&lock);
+
+    panic = in_use ? PANIC_UNSENT : PANIC;
     by_interrupt = false;
     serial_irq_enable(false, false);
+    if (in_use) {
+        if (shown == VIEW_TERMINAL)
+            serial_put_wait(sane, sizeof sane - 1);
+        serial_put_wait(lines.eol, strlen(lines.eol)); /* a line may have begun to leave */
+        return;
+    }
     input.view = VIEW_LINES;
     leave_view();
     drain();

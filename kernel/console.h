@@ -69,7 +69,9 @@ void console_look(enum input_view view, unsigned int index);
 /* Waits until everything has gone out, begun lines included: before leaving the machine. */
 void console_drain(void);
 
-/* Everything waits for the port from now on, what is in the ring first. Any context. */
+/* A panic's, once, when all other processors stand: from now on console_line() and console_drain() take no
+ * lock and wait for the port. What is in the ring leaves now, or, if the lock was held, behind the report, as
+ * far as it makes sense. Any context. */
 void console_panic(void);
 
 #endif

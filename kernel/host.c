@@ -42,7 +42,7 @@ uint64_t host_now_in_order(void)
     uint64_t now;
 
     __asm__ volatile("lfence" : : : "memory");
-    now = rdtsc();
+    now = inject_now(rdtsc());
     __asm__ volatile("lfence" : : : "memory");
     return now;
 }

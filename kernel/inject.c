@@ -16,7 +16,8 @@
 static uint32_t faults;
 static uint64_t started, next; /* RT; the next NMI, spurious interrupt */
 static uint64_t alarms;
-static uint64_t jump; /* what the TSC is wrong by */
+static uint64_t jump;   /* what the TSC is wrong by */
+static bool in_console; /* the next line of ours does not get far */
 static size_t pages_used;
 
 static bool is_on(enum injection fault)
@@ -60,17 +61,32 @@ static __attribute__((noinline)) void write_text(void)
     *(volatile uint8_t *)text = 0x90;
 }
 
+static void machine_check(void)
+{
+    __asm__ volatile("int $18" : : : "memory");
+}
+
+static void stall(void)
+{
+    for (;;)
+        __asm__ volatile("" : : : "memory");
+}
+
 /* Once, after 800 ms: what is not survived, and what lasts. */
 static void once(void)
 {
     if (is_on(INJECT_MACHINE_CHECK))
-        __asm__ volatile("int $18" : : : "memory");
+        machine_check();
     if (is_on(INJECT_STACK))
         smash_stack();
     if (is_on(INJECT_STACK_OVERFLOW))
         (void)overflow_stack(0);
-    while (is_on(INJECT_STALL))
-        __asm__ volatile("" : : : "memory");
+    if (is_on(INJECT_STALL))
+        stall();
+    if (is_on(INJECT_CONSOLE_STALL) || is_on(INJECT_CONSOLE_FAULT)) {
+        in_console = true;
+        host_log("inject: this line is written in part only");
+    }
     if (is_on(INJECT_WRITE_TEXT))
         write_text();
     if (is_on(INJECT_TSC_FORWARD))
@@ -128,7 +144,7 @@ uint64_t inject_now(uint64_t tsc)
 }
 
 /* slow: for a millisecond after it has taken what its FIFO holds, and its interrupt does not tell when it is
- * ready again; stuck: for the first half second. */
+ * ready again; stuck: for the first half second; dead: from then on. */
 bool inject_serial_busy(void)
 {
     static uint64_t taken;
@@ -138,10 +154,28 @@ bool inject_serial_busy(void)
         return false;
     if (is_on(INJECT_SERIAL_STUCK) && now - started < host_hz() / 2)
         return true;
+    if (is_on(INJECT_SERIAL_DEAD) && now - started > host_hz() / 2)
+        return true;
     if (is_on(INJECT_SERIAL_SLOW) && now - taken < host_hz() / 1000)
         return true;
     taken = now;
     return false;
+}
+
+void inject_console(void)
+{
+    if (!in_console)
+        return;
+    in_console = false; /* the panic's own lines come whole */
+    if (is_on(INJECT_CONSOLE_STALL))
+        stall();
+    machine_check();
+}
+
+void inject_panic(void)
+{
+    if (is_on(INJECT_PANIC_FAULT))
+        __asm__ volatile("ud2" : : : "memory");
 }
 
 bool inject_no_memory(size_t pages)

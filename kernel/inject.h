@@ -21,6 +21,10 @@ uint64_t inject_alarm(uint64_t deadline);
 uint64_t inject_now(uint64_t tsc);
 /* The serial port's transmitter is said to be busy. */
 bool inject_serial_busy(void);
+/* A line is being written, with the console's lock held. */
+void inject_console(void);
+/* A panic has said what happened, and goes on with its report. */
+void inject_panic(void);
 /* So many pages are said not to be there. */
 bool inject_no_memory(size_t pages);
 
@@ -45,6 +49,12 @@ static inline uint64_t inject_now(uint64_t tsc)
 static inline bool inject_serial_busy(void)
 {
     return false;
+}
+static inline void inject_console(void)
+{
+}
+static inline void inject_panic(void)
+{
 }
 static inline bool inject_no_memory(size_t pages)
 {

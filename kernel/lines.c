@@ -63,17 +63,28 @@ static void begin_line(struct lines *l, unsigned int writer, size_t length)
     l->writers[writer].in_ring += HEADER + length;
 }
 
-/* The next byte of the lines in the ring; false: none. */
-static bool take_line_byte(struct lines *l, char *c)
+/* False: it makes no sense, for a panic has come while the ring was written or read. The rest is lost. */
+static bool take_header(struct lines *l)
 {
-    if (l->head == l->tail)
-        return false;
-    if (l->left == 0) {
+    if (l->tail - l->head > HEADER) {
         l->leaving = pop(l);
         l->left = pop(l);
         l->left |= (size_t)pop(l) << 8;
-        l->writers[l->leaving].in_ring -= HEADER;
+        if (l->leaving < LINES_WRITERS && l->left > 0 && l->left <= l->tail - l->head) {
+            l->writers[l->leaving].in_ring -= HEADER;
+            return true;
+        }
     }
+    l->head = l->tail;
+    l->left = 0;
+    return false;
+}
+
+/* The next byte of the lines in the ring; false: none. */
+static bool take_line_byte(struct lines *l, char *c)
+{
+    if (l->head == l->tail || (l->left == 0 && !take_header(l)))
+        return false;
     *c = (char)pop(l);
     l->left--;
     l->writers[l->leaving].in_ring--;

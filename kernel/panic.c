@@ -10,46 +10,39 @@
 #include "arch/x86/traps.h"
 #include "kernel/console.h"
 #include "kernel/format.h"
+#include "kernel/inject.h"
 #include "kernel/lines.h"
 #include "kernel/log.h"
 #include "kernel/smp.h"
 #include "kernel/verdict.h"
+#include "kernel/watchdog.h"
 #include "vmm/host.h"
 
 #define BACK_TRACE_MAX 32
 
-#define NOBODY UINT32_MAX
-
 static unsigned int depth;
-static uint32_t panicking = NOBODY; /* the processor that does */
 
-/* One processor at a time: the first stops all others, the next ones wait to be stopped. */
-static void alone(void)
+/* What happened; no lock is taken, no clock waited for, nobody else needed. A fault while panicking says so,
+ * and no more; one more on that way says nothing. */
+static void begin(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
+static void begin(const char *fmt, va_list args)
 {
-    uint32_t nobody = NOBODY;
-    uint32_t me = this_cpu()->id;
-
-    if (__atomic_compare_exchange_n(&panicking, &nobody, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        processors_stop();
-    else if (nobody != me)
-        cpu_halt_forever();
-}
-
-/* A fault while panicking says so, and no more; one more on that way says nothing. */
-static void begin(void)
-{
-    static const char again[] = LOG_PREFIX "panic: while panicking";
+    char text[LINES_HOST_MAX];
 
     cli();
-    alone();
+    processors_stop();
     depth++;
     if (depth > 2)
         machine_leave(VERDICT_CODE_PANIC);
-    console_panic();
-    if (depth == 2) {
-        console_line(again, sizeof again - 1);
-        verdict_leave(VERDICT_PANIC);
+    if (depth == 1) {
+        watchdog_stop();
+        console_panic();
     }
+    format_va(text, sizeof text, fmt, args);
+    host_log("panic: %s%s", depth == 2 ? "while panicking: " : "", text);
+    if (depth == 2)
+        verdict_leave(VERDICT_PANIC);
+    inject_panic();
 }
 
 /* Frames are linked through RBP (-fno-omit-frame-pointer); nothing is read outside a stack of ours. */
@@ -85,18 +78,9 @@ static void registers(const struct trap_frame *f)
 
 static void control_registers(void)
 {
-    host_log("panic: cr0 %llx cr2 %llx cr3 %llx cr4 %llx tsc %llu", (unsigned long long)read_cr0(),
-             (unsigned long long)read_cr2(), (unsigned long long)read_cr3(), (unsigned long long)read_cr4(),
-             (unsigned long long)host_now());
-}
-
-static void message(const char *fmt, va_list args) __attribute__((format(printf, 1, 0)));
-static void message(const char *fmt, va_list args)
-{
-    char text[LINES_HOST_MAX];
-
-    format_va(text, sizeof text, fmt, args);
-    host_log("panic: %s", text);
+    host_log("panic: cr0 %llx cr2 %llx cr3 %llx cr4 %llx tsc %llu processor %u",
+             (unsigned long long)read_cr0(), (unsigned long long)read_cr2(), (unsigned long long)read_cr3(),
+             (unsigned long long)read_cr4(), (unsigned long long)host_now(), this_cpu()->id);
 }
 
 static void back_trace_header(void)
@@ -108,9 +92,8 @@ void panic(const char *fmt, ...)
 {
     va_list args;
 
-    begin();
     va_start(args, fmt);
-    message(fmt, args);
+    begin(fmt, args);
     va_end(args);
     control_registers();
     back_trace_header();
@@ -122,9 +105,8 @@ void panic_trap(const struct trap_frame *frame, const char *fmt, ...)
 {
     va_list args;
 
-    begin();
     va_start(args, fmt);
-    message(fmt, args);
+    begin(fmt, args);
     va_end(args);
     registers(frame);
     control_registers();

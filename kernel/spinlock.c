@@ -7,7 +7,6 @@
 
 static struct lock_order order;
 static bool recording; /* one processor at a time */
-static bool broken;
 static uint32_t held[MAX_CPUS];
 
 void host_lock_taking(enum lock_class class)
@@ -15,8 +14,6 @@ void host_lock_taking(enum lock_class class)
     uint32_t *mine = &held[this_cpu()->id];
     bool ok;
 
-    if (broken)
-        return;
     while (__atomic_exchange_n(&recording, true, __ATOMIC_ACQUIRE))
         cpu_pause();
     ok = lock_order_take(&order, *mine, class);
@@ -28,19 +25,6 @@ void host_lock_taking(enum lock_class class)
 void host_lock_given_back(enum lock_class class)
 {
     held[this_cpu()->id] &= ~(1u << class);
-}
-
-void spinlock_break(struct lock *l)
-{
-    broken = true;
-    l->serving = l->next;
-}
-
-#else
-
-void spinlock_break(struct lock *l)
-{
-    l->serving = l->next;
 }
 
 #endif

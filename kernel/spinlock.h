@@ -26,8 +26,4 @@ static inline void spinlock_release(struct lock *l, uint64_t flags)
     irq_restore(flags);
 }
 
-/* In a panic, when the other processors have been stopped: nobody holds it any more, and the order of locks
- * does not matter from now on. */
-void spinlock_break(struct lock *l);
-
 #endif

@@ -129,9 +129,10 @@ static bool parse_watchdog(void *target, const char *value)
 static bool parse_inject(void *target, const char *value)
 {
     static const char *const list[INJECTIONS] = {
-        "nmi",         "machine-check", "spurious",     "lost-timer",     "late-timer",
-        "early-timer", "serial-slow",   "serial-stuck", "no-memory",      "tsc-forward",
-        "tsc-back",    "stall",         "stack",        "stack-overflow", "write-text"};
+        "nmi",           "machine-check", "spurious",     "lost-timer",     "late-timer",
+        "early-timer",   "serial-slow",   "serial-stuck", "no-memory",      "tsc-forward",
+        "tsc-back",      "stall",         "stack",        "stack-overflow", "write-text",
+        "console-stall", "console-fault", "panic-fault",  "serial-dead"};
     size_t n;
 
     do {

@@ -489,6 +489,7 @@ static void faults_to_inject(void **state)
     assert_int_equal(global("inject=nmi", false).inject, 1u << INJECT_NMI);
     assert_int_equal(global("inject=tsc-back,write-text,nmi", false).inject,
                      1u << INJECT_TSC_BACK | 1u << INJECT_WRITE_TEXT | 1u << INJECT_NMI);
+    assert_int_equal(global("inject=serial-dead", false).inject, 1u << INJECT_SERIAL_DEAD);
     assert_string_equal(said, "");
     global("inject=nmi,,stall", false);
     assert_non_null(strstr(said, "inject=nmi,,stall"));

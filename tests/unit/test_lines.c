@@ -52,6 +52,27 @@ static void whole_lines_only(void **state)
     assert_true(lines_empty(&lines));
 }
 
+/* A panic can come while a line is written or read; what is in the ring is then taken all the same. */
+static void a_ring_in_disorder_is_given_up(void **state)
+{
+    const uint8_t headers[][3] = {{LINES_WRITERS, 1, 0}, {0, 0, 0}, {0, 9, 0}, {0, 0, 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        say(0, "one\n", 0);
+        memcpy(&lines.ring[lines.tail & (LINES_RING - 1)], headers[i], 3);
+        lines.tail += 3 + 1;
+        assert_string_equal(out(), "alpha| one\n");
+        assert_true(lines_empty(&lines));
+    }
+    for (size_t written = 1; written <= 3; written++) { /* of a header */
+        lines.tail += written;
+        assert_string_equal(out(), "");
+        say(1, "two\n", 0);
+        assert_string_equal(out(), "beta| two\n");
+    }
+}
+
 static void long_lines_are_cut(void **state)
 {
     char text[LINES_TEXT + 1];
@@ -320,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(whole_lines_only, set_up),
+        cmocka_unit_test_setup(a_ring_in_disorder_is_given_up, set_up),
         cmocka_unit_test_setup(long_lines_are_cut, set_up),
         cmocka_unit_test_setup(silence_ends_a_line, set_up),
         cmocka_unit_test_setup(only_the_loud_one_waits, set_up),
