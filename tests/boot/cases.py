@@ -353,35 +353,58 @@ HOSTILES = [
 
 # ---- faults of the host's, injected by debug kernels: guests keep their time, or all ends with a clear word
 
-def fault(word, seen, guest="", seconds=1, name="", good=None, **more):
-    return Case(f"fault-{word}{name}", ["--append", f"inject={word} watchdog=500ms", *vms(
+def fault(word, seen, guest="", seconds=1, name=None, good=None, cpus=1, **more):
+    return Case(f"fault-{name or word}", ["--cpus", str(cpus), "--append", f"inject={word} watchdog=500ms", *vms(
         "good " + (good or f"{CLOCK} {guest} -- seconds={seconds} busy=off"), f"s {SHARE} {guest} -- seconds={seconds}")], anywhere=seen, debug=True, **more)
 
 
-def ends(word, panic, **more):
-    return fault(word, [], panic=panic, status=3, **more)
+# A panic's report, and the entry code at its end, where the stack is not too deep to be shown.
+REPORT = [r"^escapement: panic: cr0 ", r"^escapement: panic: back-trace "]
+TO_ENTRY = [r"^escapement: panic:   called from 0x20[0-9a-f]{4}$"]
+
+
+def ends(word, panic, anywhere=(), **more):
+    return fault(word, [*REPORT, *anywhere], panic=panic, status=3, **more)
 
 
 KEEPS_TIME = [*GOOD_SEEN, all_ended(2, 0)]
 ACCOUNTED = [r"^good\| busy: ticks pit=[1-9]", r"^escapement: vm good time .*balance=ok", all_ended(2, 0)]
 SLOW = "a debug kernel's checks make exits there too slow for all of the clock guest's ticks; its -vmx case has a busy guest"
-STUCK = "a panic's report stops in the middle there, not understood (docs/reliability.md)"
+COMMON = "common code, and Bochs takes half a minute"
+IN_USE = [r"^escapement: panic: the console was in use", r"^escapement: inject: this line"]
 FAULTS = [
     *(fault(word, KEEPS_TIME, only="qemu", why=SLOW)
       for word in ("nmi", "spurious", "lost-timer", "late-timer", "early-timer", "serial-slow", "serial-stuck")),
-    *(fault(word, ACCOUNTED, only="bochs", why="without -vmx it expects more", name="-vmx",
+    *(fault(word, ACCOUNTED, only="bochs", why="without -vmx it expects more", name=f"{word}-vmx",
             good=f"{BUSY} -- seconds=1")
       for word in ("nmi", "lost-timer", "late-timer")),
     fault("no-memory", [*GOOD_SEEN, r"^escapement: vm s ended refused .*memory", all_ended(1, 1)], status=1, only="qemu", why=SLOW),
     # The guests live through a second in no time, and it is caught up with.
     fault("tsc-forward", [*KEEPS_TIME, r"^escapement: vm good time .* maxlag=(9\d{8}|1\d{9}) .*balance=ok"], "time=strict", seconds=2,
           only="qemu", why=SLOW),
-    ends("machine-check", r"machine check: ", only="qemu", why=STUCK),
-    ends("stall", r"watchdog: processor 0 has made no progress for \d+ ms"),
-    ends("tsc-back", r"the TSC has gone back from \d+ to \d+", only="qemu", why=STUCK),
-    *(ends(word, panic, only="qemu", why="common code, and Bochs takes half a minute")
+    ends("machine-check", r"machine check: ", TO_ENTRY),
+    ends("stall", r"watchdog: processor 0 has made no progress for \d+ ms", TO_ENTRY),
+    ends("tsc-back", r"the TSC has gone back from \d+ to \d+", TO_ENTRY),
+    *(ends(word, panic, only="qemu", why=COMMON)
       for word, panic in (("stack", r"a function of the hypervisor has written past its stack frame"),
                           ("stack-overflow", r"double fault \(a stack overflow\?\)"), ("write-text", r"page fault: write of"))),
+    # Whatever state the machine is in: the report comes whole, and the machine is left.
+    *(ends(word, panic, [*TO_ENTRY, *also], name=name, only="qemu", why=COMMON) for name, word, panic, also in (
+        ("slow-report", "serial-slow,machine-check", r"machine check: ", []), # longer than from one of the watchdog's NMIs to the next
+        ("console-fault", "console-fault", r"machine check: ", IN_USE),
+        ("console-stall", "console-stall", r"watchdog: processor 0 has made no progress", IN_USE))),
+    # On the last of several: the report is its own, whoever else holds what.
+    *(ends(word, panic, [r"^escapement: panic: cr0 .* processor 1$"], name=f"{word}-on-two", cpus=2, only="qemu", why=COMMON)
+      for word, panic in (("machine-check", r"machine check: "), ("console-fault", r"machine check: "),
+                          ("stall", r"watchdog: processor 1 has made no progress"), ("stack-overflow", r"double fault"))),
+    # Both stand still, one for the other's lock; whose patience ends first reports.
+    ends("console-stall", r"watchdog: processor [01] has made no progress", IN_USE, name="console-stall-on-two", cpus=2, only="qemu", why=COMMON),
+    fault("nmi,spurious,lost-timer,late-timer", [*ACCOUNTED, r"^escapement: vm s time .*balance=ok"], name="interrupts-on-two", cpus=2,
+          good=f"{BUSY} -- seconds=1", only="qemu", why=COMMON),
+    fault("machine-check,panic-fault", [r"^escapement: panic: machine check: "], panic=r"while panicking: #UD", status=3,
+          name="panic-fault", only="qemu", why=COMMON),
+    # Nothing is seen of this one but that it ends.
+    fault("machine-check,serial-dead", [r"^escapement: inject: "], status=3, name="serial-dead", only="qemu", why=COMMON),
     Case("inject-not-here", ["--append", "inject=stall", *vms(f"h {HELLO}")],
          expect=[r"^escapement: command line: .*inject=stall", r"^h\| hello: done", all_ended(1, 0)]),
     Case("mitigations-all", ["--append", "mitigations=all", *vms(f"a {CLOCK} -- seconds=1 busy=off", f"b {CLOCK} -- seconds=1 busy=off")],
