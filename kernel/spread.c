@@ -67,18 +67,23 @@ static void settle(struct guest *g, unsigned int *vcpus, unsigned int processors
     }
 }
 
+/* Those with pin=, or those without. */
+static void settle_all(bool pinned, unsigned int *vcpus, unsigned int processors, bool together)
+{
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct guest *g = guests_get(i);
+
+        if (g->vm.state == VM_RUNNING && (g->vm.config.npins > 0) == pinned)
+            settle(g, vcpus, processors, together);
+    }
+}
+
 void spread_start(unsigned int processors, bool together)
 {
     static unsigned int vcpus[MAX_CPUS];
 
-    for (unsigned int pinned = 1; pinned <= 1; pinned--) {
-        for (unsigned int i = 0; i < guests_count(); i++) {
-            struct guest *g = guests_get(i);
-
-            if (g->vm.state == VM_RUNNING && (g->vm.config.npins > 0) == pinned)
-                settle(g, vcpus, processors, together);
-        }
-    }
+    settle_all(true, vcpus, processors, together); /* the others go where room is left */
+    settle_all(false, vcpus, processors, together);
 }
 
 bool spread_refuses(const struct vm_config *config, char *why, size_t size)
