@@ -143,6 +143,17 @@ void host_free_pages(void *p, size_t n)
     spinlock_release(&pages_lock, flags);
 }
 
+uint64_t host_free_bytes(size_t align, uint64_t *largest)
+{
+    uint64_t flags = spinlock_take(&pages_lock);
+    bool none = inject_no_memory(0);
+    uint64_t bytes = none ? 0 : pages_free_bytes();
+
+    *largest = none ? 0 : pages_largest(align);
+    spinlock_release(&pages_lock, flags);
+    return bytes;
+}
+
 uint64_t host_phys(const void *p)
 {
     return virt_to_phys(p);

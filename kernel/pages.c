@@ -152,13 +152,15 @@ uint64_t pages_free_bytes(void)
     return sum;
 }
 
-uint64_t pages_largest(void)
+uint64_t pages_largest(uint64_t align)
 {
     uint64_t largest = 0;
 
     for (unsigned int i = 0; i < nranges; i++) {
-        if (ranges[i].end - ranges[i].start > largest)
-            largest = ranges[i].end - ranges[i].start;
+        uint64_t start = round_up(ranges[i].start, align);
+
+        if (start < ranges[i].end && ranges[i].end - start > largest)
+            largest = ranges[i].end - start;
     }
     return largest;
 }

@@ -25,7 +25,7 @@ void pages_free(uint64_t phys, size_t n);
 
 uint64_t pages_total(void); /* bytes there were at start */
 uint64_t pages_free_bytes(void);
-uint64_t pages_largest(void); /* longest free range, bytes */
-uint64_t pages_lost(void);    /* bytes given up because the array of ranges was full */
+uint64_t pages_largest(uint64_t align); /* most bytes that pages_alloc() could give at once */
+uint64_t pages_lost(void);              /* bytes given up because the array of ranges was full */
 
 #endif

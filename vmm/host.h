@@ -28,6 +28,8 @@ void host_cpuid(uint32_t leaf, uint32_t sub, uint32_t out[4]);
  * out. */
 void *host_alloc_pages(size_t n, size_t align);
 void host_free_pages(void *p, size_t n);
+/* Bytes that are free, and in *largest how many of them one host_alloc_pages(, align) could have. */
+uint64_t host_free_bytes(size_t align, uint64_t *largest);
 /* Physical address of hypervisor memory got from host_alloc_pages. */
 uint64_t host_phys(const void *p);
 

@@ -198,11 +198,24 @@ bool vm_set_time(struct vm *vm, const struct vtime_settings *settings)
 
 /* ---- construction; each step says what it lacked ---- */
 
+/* RAM is one piece of the host's memory. */
+static void refuse_memory(struct vm *vm)
+{
+    uint64_t largest, free = host_free_bytes(LARGE_PAGE, &largest);
+    unsigned long long wanted = vm->config.mem >> 20;
+
+    if (free < ram_bytes(vm))
+        vm_end_refused(vm, "mem=%lluM: more memory than there is: %lluM are free", wanted,
+                       (unsigned long long)free >> 20);
+    else
+        vm_end_refused(vm, "mem=%lluM: %lluM of memory are free, but at most %lluM in one piece", wanted,
+                       (unsigned long long)free >> 20, (unsigned long long)largest >> 20);
+}
+
 static bool build_memory(struct vm *vm)
 {
     if (!ram_alloc(vm)) {
-        vm_end_refused(vm, "mem=%lluM: more memory asked for than there is",
-                       (unsigned long long)(vm->config.mem >> 20));
+        refuse_memory(vm);
         return false;
     }
     if (!hv->vm_init(vm)) {

@@ -219,6 +219,8 @@ class Arguments(Folder):
         kernel = self.path("k")
         self.assertEqual(self.parse("--vm", f"a {kernel}", "--vm", f"b {kernel} mem=1g").megabytes, 64 + 1024 + 64)
         self.assertEqual(self.parse("--vm", f"a {kernel}", "--memory", "100M").megabytes, 100)
+        # The second has no room in what the first leaves below 3 GiB.
+        self.assertEqual(self.parse("--vm", f"a {kernel} mem=1900M", "--vm", f"b {kernel} mem=2G").megabytes, 3072 + 2048)
         self.assertEqual(self.parse("--vm", f"a {kernel} -- mem=3G").megabytes, 64 + 64)
         self.assertEqual(self.parse("--vm", f"a {kernel} mem=soup").megabytes, 64 + 64)
         self.assertEqual(self.parse("--vm", f"a {kernel}", "--append", "trace-buffer=16M", "--cpus", "2").megabytes, 64 + 64 + 32)

@@ -285,7 +285,11 @@ static void refusals(void **state)
 
     (void)state;
     config.mem = 4ull << 30;
-    refused(&config, "mem=4096M: more memory asked for than there is");
+    refused(&config, "mem=4096M: more memory than there is: ");
+    config.mem = 4 << 20;
+    fake_host.largest = (3 << 20) / 4096;
+    refused(&config, "mem=4M: 1024M of memory are free, but at most 3M in one piece");
+    fake_host.largest = 0;
     config.mem = 1 << 20;
     refused(&config, "mem=1M");
     config = fake_vm_config();

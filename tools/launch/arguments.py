@@ -17,6 +17,7 @@ MAX_CPUS = 64
 HYPERVISOR_LEAST = 4 * MIB  # below that nothing comes to say what is wrong
 DEFAULT_VM_MEMORY = 64 * MIB
 HYPERVISOR_MEMORY = 64 * MIB
+HOLE = 3 << 30  # from there to 4 GiB a PC of more than 3.5 GiB has no RAM
 UEFI_MEMORY = 64 * MIB  # what the firmware and its drivers keep, and the holes that they leave
 
 
@@ -82,15 +83,28 @@ def parse_module(text):
 
 
 def vm_memory(modules):
-    """Bytes of RAM that the kernels among the modules ask for. A size nobody can read is the hypervisor's to refuse."""
-    total = 0
+    """Bytes of RAM that each of the kernels among the modules asks for. A size nobody can read is the hypervisor's to refuse."""
+    found = []
     for module in modules:
         settings = module.words[:module.words.index("--")] if "--" in module.words else module.words
         if "initrd" in settings or "module" in settings:
             continue
         sizes = [parse_size(w[4:]) for w in settings if w.startswith("mem=")]
-        total += sizes[-1] if sizes and sizes[-1] else DEFAULT_VM_MEMORY
-    return total
+        found.append(sizes[-1] if sizes and sizes[-1] else DEFAULT_VM_MEMORY)
+    return found
+
+
+def machine_memory(vms, others):
+    """Bytes of RAM for VMs of these sizes and `others`. A VM's RAM is one piece, and past the hole the machine's is another."""
+    room, above = HOLE - others, 0
+    if sum(vms) <= room:
+        return sum(vms) + others
+    for size in vms:
+        if size <= room:
+            room -= size
+        else:
+            above += size
+    return HOLE + above
 
 
 def file_memory(modules):
@@ -203,7 +217,7 @@ def parse(argv, default_kernel):
     if args.no_run and not args.image:
         raise Unusable("--no-run: only with --image FILE")
     firmware = UEFI_MEMORY if args.firmware == "uefi" else 0
-    size = args.memory or (vm_memory(args.modules) + file_memory(args.modules) + HYPERVISOR_MEMORY + firmware
-                           + trace_memory(args.append, args.cpus))
+    size = args.memory or machine_memory(vm_memory(args.modules), file_memory(args.modules) + HYPERVISOR_MEMORY + firmware
+                                         + trace_memory(args.append, args.cpus))
     args.megabytes = -(-size // MIB)
     return args

@@ -76,7 +76,8 @@ uint64_t host_boot_seconds(void)
 
 void *host_alloc_pages(size_t n, size_t align)
 {
-    if (n == 0 || n > fake_host.page_limit || fake_host.pages > fake_host.page_limit - n)
+    if ((fake_host.largest && n > fake_host.largest) || n == 0 || n > fake_host.page_limit ||
+        fake_host.pages > fake_host.page_limit - n)
         return NULL;
     /* aligned_alloc wants a multiple of the alignment. */
     size_t size = (n * PAGE + align - 1) & ~(align - 1);
@@ -95,6 +96,15 @@ void host_free_pages(void *p, size_t n)
     if (p != fake_host.lent)
         free(p);
     fake_host.pages -= n;
+}
+
+uint64_t host_free_bytes(size_t align, uint64_t *largest)
+{
+    uint64_t free = (fake_host.page_limit - fake_host.pages) * PAGE;
+
+    (void)align;
+    *largest = fake_host.largest ? fake_host.largest * PAGE : free;
+    return free;
 }
 
 uint64_t host_phys(const void *p)

@@ -17,6 +17,7 @@ struct fake_host {
     uint64_t boot_seconds; /* host_boot_seconds() */
     size_t pages;          /* allocated now */
     size_t page_limit;     /* host_alloc_pages() gives NULL beyond it */
+    size_t largest;        /* pages that it gives at once, at most; 0: any number */
     void *lent; /* a block that host_alloc_pages() gives where lent_size bytes are asked for: one VM's RAM, */
     size_t lent_size; /* whose page faults are most of what a fuzzer's VM costs */
     struct vm *deadline_vm;
