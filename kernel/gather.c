@@ -3,6 +3,7 @@
 #include "kernel/accounts.h"
 #include "kernel/console.h"
 #include "kernel/processor_internal.h"
+#include "kernel/restart.h"
 #include "kernel/smp.h"
 #include "kernel/trace.h"
 #include "vmm/host.h"
@@ -21,14 +22,6 @@ unsigned int gather_alive(void)
 }
 
 /* ---- the VM at home, all for itself ---- */
-
-bool processor_restart(struct vm *vm, const char *who)
-{
-    if (!vm_restart(vm))
-        return false;
-    host_log("vm %s: reset by the %s: starts again from its images", vm->config.name, who);
-    return true;
-}
 
 /* Whoever looks on is told at once; the verdict's lines come when all have ended. */
 static void say_end(const struct vm *vm, unsigned int left)
@@ -80,7 +73,7 @@ static void settle(struct processor *p, struct guest *g)
     struct vm *vm = &g->vm;
 
     if (vm->state == VM_RUNNING && vm->reset_requested)
-        (void)processor_restart(vm, "guest");
+        restart_begin(g, "guest");
     if (vm->state != VM_RUNNING && !g->ended) {
         g->ended = true;
         end(p, g);
@@ -123,11 +116,24 @@ static void scatter(struct processor *p, struct guest *g)
     processor_poll(p, &g->vm, host_now());
 }
 
+/* Nobody needs it for himself any more. */
+static void go_on(struct processor *p, struct guest *g)
+{
+    __atomic_store_n(&g->gathering, false, __ATOMIC_RELEASE);
+    if (g->vm.state != VM_RUNNING || g->paused)
+        return;
+    if (g->clearing)
+        sched_wake(&p->sched, &g->entities[0]);
+    else
+        scatter(p, g);
+}
+
 /* The last has left: at home. */
 static void have(struct processor *p, struct guest *g)
 {
     struct wish *wish = g->wish;
 
+    sched_remove(&p->sched, &g->entities[0]); /* there still if it was being cleared */
     g->vm.trace = host_trace();
     if (wish && g->vm.state == VM_RUNNING)
         vtime_advance(&g->vm.time, host_now());
@@ -136,11 +142,20 @@ static void have(struct processor *p, struct guest *g)
         wish->fn(g, wish->arg);
         settle(p, g);
     }
-    __atomic_store_n(&g->gathering, false, __ATOMIC_RELEASE);
-    if (g->vm.state == VM_RUNNING && !g->paused)
-        scatter(p, g);
+    go_on(p, g);
     if (wish)
         __atomic_store_n(&wish->done, true, __ATOMIC_RELEASE);
+}
+
+void gather_cleared(struct processor *p, struct guest *g)
+{
+    sched_remove(&p->sched, &g->entities[0]);
+    g->clearing = false;
+    g->vm.trace = host_trace();
+    vtime_advance(&g->vm.time, host_now());
+    (void)vm_restart(&g->vm); /* else it has ended */
+    settle(p, g);
+    go_on(p, g);
 }
 
 static void have_it(struct request *r)

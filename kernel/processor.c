@@ -11,6 +11,7 @@
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/processor_internal.h"
+#include "kernel/restart.h"
 #include "kernel/smp.h"
 #include "kernel/spread.h"
 #include "kernel/trace.h"
@@ -188,7 +189,7 @@ void processor_poll(struct processor *p, struct vm *vm, rt_t now)
     struct guest *g = guests_get(vm->index);
     struct sched_entity *e = &g->entities[0];
 
-    if (g->paused || vm->state != VM_RUNNING)
+    if (g->paused || g->clearing || vm->state != VM_RUNNING)
         return;
     if (vm->nvcpus > 1) {
         processor_wake_at(p, vm, vm_poll(vm, now));
@@ -388,6 +389,16 @@ static uint64_t charge(struct processor *p, const struct sched_entity *e, uint64
     return elapsed >= e->budget ? e->budget : vcpu->ran;
 }
 
+/* A VM that is being reset. */
+static void clear_one(struct processor *p, struct sched_entity *e, rt_t now)
+{
+    put_loaded(p, NULL);
+    p->resched = false;
+    p->slice_end = now + e->budget;
+    if (restart_run(p, e, now))
+        gather_cleared(p, guest_of(e->owner));
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
@@ -469,11 +480,12 @@ void processor_run(void)
         if (spread_idle)
             spread_share(p);
         e = sched_pick(&p->sched);
-        if (e) {
-            run_one(p, e, now);
-        } else {
+        if (!e)
             idle(p);
-        }
+        else if (guest_of(e->owner)->clearing)
+            clear_one(p, e, now);
+        else
+            run_one(p, e, now);
     }
 }
 
@@ -515,7 +527,7 @@ void processor_resume(struct vm *vm, enum pause_meaning meaning)
 
 void processor_reset(struct vm *vm)
 {
-    (void)processor_restart(vm, "operator");
+    restart_begin(guests_get(vm->index), "operator");
 }
 
 void processor_kill(struct vm *vm)

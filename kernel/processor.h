@@ -36,7 +36,8 @@ uint64_t processor_progress(void);
 void processor_pause(struct vm *vm);
 /* ... and goes on, with this meaning of what has passed. */
 void processor_resume(struct vm *vm, enum pause_meaning meaning);
-/* It starts again from its images, or ends as refused; paused it stays paused. */
+/* It starts again from its images, or ends as refused, when its RAM has been cleared; paused it stays paused.
+ */
 void processor_reset(struct vm *vm);
 /* It ends as killed. */
 void processor_kill(struct vm *vm);

@@ -55,8 +55,6 @@ void processor_poll(struct processor *p, struct vm *vm, rt_t now);
 /* The deadline on this processor of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER:
  * none. */
 void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt);
-/* Loads its images again and says who wanted it (kernel/gather.c). False: the VM has been ended. */
-bool processor_restart(struct vm *vm, const char *who);
 /* Its VMs' share has changed: the default of maxrate= with it. */
 void processor_set_rates(const struct processor *p);
 

@@ -336,13 +336,24 @@ void vm_destroy(struct vm *vm)
     vm->ram = (struct guest_ram){0};
 }
 
+bool vm_clear(struct vm *vm, uint64_t bytes)
+{
+    uint64_t left = ram_bytes(vm) - vm->cleared;
+    uint64_t n = bytes < left ? bytes : left;
+
+    memset(vm->ram.base + vm->cleared, 0, (size_t)n);
+    vm->cleared += n;
+    return n == left;
+}
+
 bool vm_restart(struct vm *vm)
 {
     at_t at = vtime_now(&vm->time);
 
     vm->reset_requested = false;
     vm->restarts++;
-    memset(vm->ram.base, 0, (size_t)ram_bytes(vm));
+    (void)vm_clear(vm, UINT64_MAX);
+    vm->cleared = 0;
     fill_holes(vm);
     for (unsigned int i = 0; i < vm->nvcpus; i++) {
         tsc_reset(&vm->vcpus[i]->tsc, at);

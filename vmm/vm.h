@@ -47,6 +47,7 @@ struct vm {
     struct trace_rings *trace; /* of the processor that has its time in hand: set whenever one takes it up */
     uint32_t traced_mode;      /* mode and rate of the last TRACE_DECIDE (vmm/trace.c) */
     bool reset_requested;
+    uint64_t cleared;       /* bytes of RAM, for a reset that is under way */
     unsigned int restarts;  /* resets so far */
     unsigned int phys_bits; /* MAXPHYADDR, the host's: the guest's page tables are checked against it */
 
@@ -93,8 +94,12 @@ void vm_request_reset(struct vm *vm);
  * ended as refused with a reason, and holds no memory. */
 bool vm_create(struct vm *vm, const struct hv_ops *ops, const struct vm_config *config, unsigned int index);
 void vm_destroy(struct vm *vm);
-/* After RUN_RESET: RAM zeroed, devices and vCPUs in power-on state, images loaded again. The VM's apparent
- * time goes on. False: the images no longer load, and the VM has been ended. */
+/* After RUN_RESET, before vm_restart(): clears at most `bytes` of RAM that has not been cleared yet. True:
+ * all of it is clear. Nothing of the VM may run meanwhile. */
+bool vm_clear(struct vm *vm, uint64_t bytes);
+/* After RUN_RESET: RAM zeroed, as far as vm_clear() has not, devices and vCPUs in power-on state, images
+ * loaded again. The VM's apparent time goes on. False: the images no longer load, and the VM has been ended.
+ */
 bool vm_restart(struct vm *vm);
 
 /* How often its vCPUs have made this kind of exit. */

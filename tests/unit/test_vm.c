@@ -196,6 +196,28 @@ static void resets(void **state)
     assert_int_equal(vm->end, VM_END_RESET);
 }
 
+/* In pieces, and then all of it, again at the next reset; what has been cleared is left alone. */
+static void a_reset_in_pieces(void **state)
+{
+    struct vm *vm = *state;
+    uint8_t *low = vm_ram(vm, 0x1000, 1), *high = vm_ram(vm, 0x300000, 1);
+
+    for (unsigned int round = 0; round < 2; round++) {
+        *low = *high = 1;
+        assert_false(vm_clear(vm, 0x1000));
+        assert_int_equal(*low, 1);
+        assert_false(vm_clear(vm, 1));
+        assert_int_equal(*low, 0);
+        assert_int_equal(*high, 1);
+        assert_true(vm_clear(vm, 1ull << 40));
+        assert_true(vm_clear(vm, 1));
+        assert_int_equal(*high, 0);
+        *low = 1;
+        assert_true(vm_restart(vm));
+        assert_int_equal(*low, 1);
+    }
+}
+
 /* All vCPUs are there; the others wait for SIPI. */
 static void several_processors(void **state)
 {
@@ -362,6 +384,7 @@ int main(void)
         TEST(exits_are_told_at_the_end),
         TEST(a_long_reason_is_cut),
         TEST(resets),
+        TEST(a_reset_in_pieces),
         TEST(time_settings_change_live),
         TEST(killed_by_the_operator),
         PLAIN(several_processors),
