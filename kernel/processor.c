@@ -165,6 +165,18 @@ static bool waits_here(const struct processor *p, const struct guest *g, unsigne
     return g->seats[id].processor == p->id && g->entities[id].state == SCHED_READY;
 }
 
+/* A sibling that is kept from running on another processor. Its queue is that one's, and has changed by the
+ * time that this is looked at: then a slice is given up, or spun away, for nothing. */
+static bool waits_elsewhere(const struct processor *p, const struct guest *g)
+{
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        if (g->seats[i].processor != p->id &&
+            __atomic_load_n(&g->entities[i].state, __ATOMIC_RELAXED) == SCHED_READY)
+            return true;
+    }
+    return false;
+}
+
 void host_yield(struct vcpu *vcpu, struct vcpu *to)
 {
     struct processor *p = this_processor();
@@ -180,7 +192,8 @@ void host_yield(struct vcpu *vcpu, struct vcpu *to)
             to = vm->vcpus[id];
     }
     p->yield_to = to;
-    p->resched = p->resched || to;
+    p->gives_up = !to && p->sched.head && waits_elsewhere(p, g);
+    p->resched = p->resched || to || p->gives_up;
 }
 
 /* For a VM that waits for the processor, or has it, there is nothing to do: it looks for itself. */
@@ -413,6 +426,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->loaded = vcpu;
     p->resched = false;
     p->yield_to = NULL;
+    p->gives_up = false;
     if ((e->waited && !sibling) || vcpu == p->dropped || now - vm->time.rt_c > p->patience)
         vm_latch(vm, now);
     if (vcpu == p->dropped)
@@ -422,6 +436,8 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
     if (p->yield_to)
         sched_swap(&p->sched, e, &guest_of(p->yield_to)->entities[p->yield_to->id]);
+    else if (p->gives_up)
+        sched_give_up(&p->sched, e);
     if (stop == RUN_ENDED || stop == RUN_RESET)
         gather(p, guest_of(vcpu), NULL);
     else if (stop == RUN_HALTED || p->each)

@@ -28,7 +28,8 @@ struct processor {
     struct vcpu *dropped;    /* was, until something else had to be done: it has lost the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */
     bool resched;            /* a vCPU ought to run before the present one: */
-    struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken */
+    struct vcpu *yield_to;   /* a sibling in its stead; NULL: one that was woken, */
+    bool gives_up;           /* or whoever waits: it has no use for its slice */
     volatile bool attention; /* the console has input that nobody has looked at, or another processor has put
                                 something into the inbox. Anybody sets it, the round clears it */
     struct inbox inbox;

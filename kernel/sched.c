@@ -177,6 +177,16 @@ void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to
     swap_links(&e->next, &to->next); /* right for neighbours too */
 }
 
+void sched_give_up(struct sched *s, struct sched_entity *e)
+{
+    if (e->state != SCHED_READY || e->budget == s->slice) {
+        return;
+    }
+    *link_to(s, e) = e->next;
+    e->budget = s->slice;
+    enqueue(s, e, false);
+}
+
 void sched_remove(struct sched *s, struct sched_entity *e)
 {
     if (s->quitter == e) {

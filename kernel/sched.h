@@ -74,6 +74,10 @@ void sched_ran(struct sched *s, uint64_t ticks, bool blocked);
  * `to` does not go before it anyway. For two that share one account: vCPUs of one VM. */
 void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to);
 
+/* e ran last and could go on; it has no use for what is left of its slice: those that wait for their turn go
+ * before it. */
+void sched_give_up(struct sched *s, struct sched_entity *e);
+
 /* Takes a blocked entity out for good: nothing to do but to forget it. A ready one is unlinked. */
 void sched_remove(struct sched *s, struct sched_entity *e);
 

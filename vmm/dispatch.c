@@ -94,8 +94,9 @@ static void exit_skip(struct vcpu *vcpu, const struct exit_record *exit)
     vcpu_skip(vcpu, exit->insn_len);
 }
 
-/* Who waits in a loop of PAUSEs for a sibling that has no processor gives that one its own: PAUSE exits only
- * in VMs of several vCPUs. Where the processor itself does not tell loops from single ones they are counted.
+/* Who waits in a loop of PAUSEs for a sibling that has no processor gives its own up (host_yield()): PAUSE
+ * exits only in VMs of several vCPUs. Where the processor itself does not tell loops from single ones they
+ * are counted.
  */
 static void exit_pause(struct vcpu *vcpu, const struct exit_record *exit)
 {

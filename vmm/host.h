@@ -47,7 +47,8 @@ void host_relax(void);
 void host_kick(struct vcpu *vcpu);
 
 /* The vCPU, which runs on this processor, ought to give it, and the rest of its slice, to its sibling `to` if
- * that waits for one (NULL: to any that does). host_deadline() then ends its run. */
+ * that waits for it (NULL: to any that does; if none waits here, but one for another processor, to whoever
+ * waits here). host_deadline() then ends its run. */
 void host_yield(struct vcpu *vcpu, struct vcpu *to);
 
 /* One line "escapement: ..." on the console (no newline in fmt). Any context. */

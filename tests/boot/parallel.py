@@ -67,6 +67,11 @@ SIDE_BY_SIDE = [
     Case("warp-on-three", ["--cpus", "3", *vms(f"w {WARP} cpus=4 pin=2,0,1,0 time=strict -- passes=1000")],
          anywhere=[*warp_seen("w", 4), did(0, switches=r"\d\d+"), did(2), all_ended(1, 0)], timeout=240, only="qemu",
          why="warp-on-two is the same for fewer"),
+    # Two VMs whose three processors spin for each other share three: who spins for one that waits elsewhere gives its slice up.
+    # Without that this takes minutes.
+    Case("spinners-on-three", ["--cpus", "3", *vms(*(f"{n} {WARP} cpus=3 -- passes=1000 wait=spin" for n in "ab"))],
+         anywhere=[*warp_seen("a", 3), *warp_seen("b", 3), did(2, switches=r"\d+"), all_ended(2, 0)], timeout=60, only="qemu",
+         why="minutes there, most of them GRUB's"),
     Case("smp-ends-on-two", ["--cpus", "2", *vms(f"r {IPI} cpus=3 -- last=init storm=10", f"t {IPI} cpus=4 -- last=triple storm=10")],
          anywhere=[r"^escapement: vm r: reset by the guest", r"^r\| ipi: after the reset$", r"^escapement: vm r ended exit 0",
                    r"^escapement: vm t: vcpu 3:", r"^escapement: vm t ended crash triple fault", all_ended(1, 1)],

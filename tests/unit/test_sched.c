@@ -228,6 +228,37 @@ static void two_of_one_account_swap(void **state)
     assert_ptr_equal(sched_pick(&s), &e[1]);
 }
 
+/* Who spins in vain goes behind those that wait, once; what it has used stays used. */
+static void the_rest_of_a_slice_is_given_up(void **state)
+{
+    struct sched s;
+    struct sched_entity e[3];
+
+    (void)state;
+    sched_init(&s, SLICE, false);
+    for (unsigned int i = 0; i < 3; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    sched_ran(&s, 100, false);
+    sched_give_up(&s, &e[0]);
+    assert_int_equal(e[0].used, 100);
+    assert_ptr_equal(sched_pick(&s), &e[1]);
+    sched_ran(&s, SLICE, false); /* used up: it waits for its turn already */
+    sched_give_up(&s, &e[1]);
+    assert_ptr_equal(sched_pick(&s), &e[2]);
+    sched_ran(&s, 10, true);
+    sched_give_up(&s, &e[2]); /* asleep */
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    assert_int_equal(e[0].budget, SLICE);
+    sched_ran(&s, 1, false);
+    sched_remove(&s, &e[1]);
+    sched_give_up(&s, &e[0]); /* to nobody */
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    assert_null(s.head);
+}
+
 /* It comes from another processor, where it waited: it goes behind those that wait here, with a whole slice,
  * and counts as having waited, so that what passed is its VM's lag. What it has used stays. */
 static void one_that_moves_here_waits_its_turn(void **state)
@@ -291,6 +322,7 @@ int main(void)
         cmocka_unit_test(who_wakes_pays_for_the_switches),
         cmocka_unit_test(a_light_sleeper_is_never_held_up),
         cmocka_unit_test(two_of_one_account_swap),
+        cmocka_unit_test(the_rest_of_a_slice_is_given_up),
         cmocka_unit_test(one_that_moves_here_waits_its_turn),
         cmocka_unit_test(one_that_moves_to_an_idle_one_has_waited_too),
     };
