@@ -122,7 +122,7 @@ static void go_on(struct processor *p, struct guest *g)
     __atomic_store_n(&g->gathering, false, __ATOMIC_RELEASE);
     if (g->vm.state != VM_RUNNING || g->paused)
         return;
-    if (g->clearing)
+    if (g->vm.clearing)
         sched_wake(&p->sched, &g->entities[0]);
     else
         scatter(p, g);
@@ -150,7 +150,7 @@ static void have(struct processor *p, struct guest *g)
 void gather_cleared(struct processor *p, struct guest *g)
 {
     sched_remove(&p->sched, &g->entities[0]);
-    g->clearing = false;
+    g->vm.clearing = false;
     g->vm.trace = host_trace();
     vtime_advance(&g->vm.time, host_now());
     (void)vm_restart(&g->vm); /* else it has ended */

@@ -48,7 +48,6 @@ struct guest {
     bool gathering;    /* its vCPUs are to leave their seats; atomic */
     unsigned int in;   /* vCPUs that have not left; atomic */
     struct wish *wish; /* what they leave for */
-    bool clearing;     /* its RAM, for a reset (kernel/restart.h); the home's own */
     bool ended;
 };
 

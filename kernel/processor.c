@@ -202,7 +202,7 @@ void processor_poll(struct processor *p, struct vm *vm, rt_t now)
     struct guest *g = guests_get(vm->index);
     struct sched_entity *e = &g->entities[0];
 
-    if (g->paused || g->clearing || vm->state != VM_RUNNING)
+    if (g->paused || vm->clearing || vm->state != VM_RUNNING)
         return;
     if (vm->nvcpus > 1) {
         processor_wake_at(p, vm, vm_poll(vm, now));
@@ -402,7 +402,14 @@ static uint64_t charge(struct processor *p, const struct sched_entity *e, uint64
     return elapsed >= e->budget ? e->budget : vcpu->ran;
 }
 
-/* A VM that is being reset. */
+/* It belongs to a VM that is being reset. */
+static bool is_cleared(const struct sched_entity *e)
+{
+    const struct vcpu *vcpu = e->owner;
+
+    return vcpu->vm->clearing;
+}
+
 static void clear_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     put_loaded(p, NULL);
@@ -498,7 +505,7 @@ void processor_run(void)
         e = sched_pick(&p->sched);
         if (!e)
             idle(p);
-        else if (guest_of(e->owner)->clearing)
+        else if (is_cleared(e))
             clear_one(p, e, now);
         else
             run_one(p, e, now);

@@ -10,7 +10,7 @@
 void restart_begin(struct guest *g, const char *who)
 {
     g->vm.reset_requested = false;
-    g->clearing = true;
+    g->vm.clearing = true;
     host_log("vm %s: reset by the %s: starts again from its images", g->vm.config.name, who);
 }
 

@@ -177,7 +177,7 @@ static struct guest *to_give(const struct processor *p)
     for (struct sched_entity *e = p->sched.head; e != NULL; e = e->next) {
         struct guest *g = guest_of(e);
 
-        if (g->vm.nvcpus == 1 && g->vm.config.npins == 0 && !g->clearing)
+        if (g->vm.nvcpus == 1 && g->vm.config.npins == 0 && !g->vm.clearing)
             last = g;
     }
     return last;

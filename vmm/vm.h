@@ -47,6 +47,7 @@ struct vm {
     struct trace_rings *trace; /* of the processor that has its time in hand: set whenever one takes it up */
     uint32_t traced_mode;      /* mode and rate of the last TRACE_DECIDE (vmm/trace.c) */
     bool reset_requested;
+    bool clearing;          /* its RAM, for a reset: the caller of vm_clear() notes it here */
     uint64_t cleared;       /* bytes of RAM, for a reset that is under way */
     unsigned int restarts;  /* resets so far */
     unsigned int phys_bits; /* MAXPHYADDR, the host's: the guest's page tables are checked against it */
