@@ -5,8 +5,6 @@
 #include "tests/boot/initramfs/linux.h"
 
 #define SECONDS      2
-#define COARSE_NS    20000000
-#define EARLY_NS     20000000 /* before an edge is looked for closely */
 #define TOLERANCE_MS 10u
 
 #define CLOCK_MONOTONIC 1
@@ -19,17 +17,6 @@ static uint64_t monotonic(void)
         leave("BAD cannot read the clock\n");
     }
     return (uint64_t)now.sec * 1000000000u + (uint64_t)now.nsec;
-}
-
-/* Waits until shortly before an edge: reading the RTC is dear. */
-static void near_edge(long rtc)
-{
-    uint64_t second = seconds_of_day(rtc);
-
-    while (seconds_of_day(rtc) == second) {
-        sleep_ns(COARSE_NS);
-    }
-    sleep_ns(1000000000 - COARSE_NS - EARLY_NS);
 }
 
 __attribute__((used)) void run(const uint64_t *stack)
@@ -45,7 +32,7 @@ __attribute__((used)) void run(const uint64_t *stack)
 
     struct edge first = next_edge(rtc, monotonic);
 
-    sleep_ns(SECONDS * 1000000000ll - EARLY_NS);
+    sleep_ns(SECONDS * 1000000000ll - EDGE_EARLY_NS);
 
     struct edge last = next_edge(rtc, monotonic);
     uint64_t rtc_ms = seconds_between(&first, &last) * 1000;

@@ -19,8 +19,10 @@
 #define SYS_CLOCK_GETTIME 228
 #define RTC_RD_TIME       0x80247009ul /* linux/rtc.h */
 
-#define DAY_SECONDS 86400u
-#define POLL_NS     500000
+#define DAY_SECONDS   86400u
+#define POLL_NS       500000
+#define COARSE_NS     20000000
+#define EDGE_EARLY_NS 20000000 /* before an edge is looked for closely */
 
 struct rtc_time {
     int sec, min, hour, mday, mon, year, wday, yday, isdst;
@@ -147,6 +149,17 @@ static inline struct edge next_edge(long rtc, uint64_t (*clock)(void))
         }
         sleep_ns(POLL_NS);
     }
+}
+
+/* Waits until shortly before an edge: reading the RTC is dear. */
+static inline void near_edge(long rtc)
+{
+    uint64_t second = seconds_of_day(rtc);
+
+    while (seconds_of_day(rtc) == second) {
+        sleep_ns(COARSE_NS);
+    }
+    sleep_ns(1000000000 - COARSE_NS - EDGE_EARLY_NS);
 }
 
 static inline uint64_t seconds_between(const struct edge *first, const struct edge *last)

@@ -41,12 +41,17 @@ __attribute__((used)) void run(const uint64_t *stack)
         leave("BAD no /dev/rtc0, or no frequency given\n");
     }
 
+    near_edge(rtc);
+
     struct edge first = next_edge(rtc, rdtsc);
     uint64_t start = rdtsc();
 
     sleep_5();
 
     uint64_t slept = rdtsc() - start;
+
+    near_edge(rtc);
+
     struct edge last = next_edge(rtc, rdtsc);
     uint64_t rtc_ms = slept / ((last.clock - first.clock) / (seconds_between(&first, &last) * 1000));
     uint64_t tsc_ms = slept / khz;
