@@ -127,6 +127,23 @@ void vtime_vcpu_stop(struct vtime *t, unsigned int cpu)
     }
 }
 
+void vtime_advance_without(struct vtime *t, unsigned int cpu, rt_t now)
+{
+    struct vt_cpu *c = &t->cpu[cpu];
+    rt_t without = now > t->rt_c ? now - t->rt_c : 0;
+
+    if (t->gates >> cpu & 1u) {
+        vt_changed(t);
+        vt_incident(t); /* its gate opens later, and the slope changes */
+        vt_leave_line(t);
+        c->since += without;
+        progress_changed(t);
+    } else {
+        c->since += without;
+    }
+    vtime_advance(t, now);
+}
+
 void vtime_vcpu_halt(struct vtime *t, unsigned int cpu)
 {
     set_state(t, cpu, VT_CPU_HALTED);

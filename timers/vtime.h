@@ -237,6 +237,11 @@ static inline void vtime_advance(struct vtime *t, rt_t now);
 
 #define VT_MAX_INSTANTS 64
 
+/* The same, and vCPU `cpu`, which is RUNNING in a VM that is not paused, has executed nothing since the
+ * latched RT_C, but something that was not worth calling a loss of the processor has kept it: none of that
+ * time is its progress ([0111]). May be an incident. */
+void vtime_advance_without(struct vtime *t, unsigned int cpu, rt_t now);
+
 /* RT_C becomes `now` without a delivery: for the moment at which the processor is taken away, when the VM
  * does not execute any more at `now` itself. What was due before must have been delivered by vtime_advance().
  */

@@ -32,6 +32,28 @@ static void test_progress_is_executed_time(void **state)
     expect_event(&r, 1, 2020, 110, 1, VT_NORMAL);
 }
 
+/* What a vCPU had the processor for without executing is none of it; AT goes on, with the line to the gate.
+ */
+static void test_what_was_not_executed_is_no_progress(void **state)
+{
+    (void)state;
+    start(50);
+    once(&r, 0, 100);
+    once(&r, 1, 110);
+    resume_at(&r, 0);
+    run_to(&r, 90);
+    vtime_advance_without(&r.time, 0, 95); /* no gate is closed */
+    run_to(&r, 120);                       /* event 0 at 100; 20 executed */
+    vtime_advance_without(&r.time, 0, 140);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_deadline(&r.time), 170);
+    assert_in_range(vtime_peek(&r.time), 104, 110); /* as far as it was, and no step back */
+    vtime_advance_without(&r.time, 0, 130);         /* nothing has passed */
+    run_to(&r, 200);
+    expect_event(&r, 1, 170, 110, 1, VT_NORMAL);
+    assert_int_equal(r.time.cpu[0].executed + r.time.rt_c - r.time.cpu[0].since, 175);
+}
+
 static void test_the_first_event_waits_for_nothing(void **state)
 {
     (void)state;
@@ -463,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress_is_executed_time),
+        cmocka_unit_test(test_what_was_not_executed_is_no_progress),
         cmocka_unit_test(test_the_first_event_waits_for_nothing),
         cmocka_unit_test(test_the_longest_of_one_instant_counts),
         cmocka_unit_test(test_the_longest_counts_on_another_vcpu),
