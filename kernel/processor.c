@@ -21,11 +21,10 @@
 #include "vmm/run.h"
 #include "vmm/trace.h"
 
-#define NS_PER_SECOND       1000000000u
-#define LOOKS_PER_SECOND    100u /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
-#define STEPS_PER_SECOND    1000u  /* at most, of clearing memory, while a VM can run */
-#define INPUTS_PER_SECOND   2000u  /* at most: looks that input asks for */
-#define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
+#define NS_PER_SECOND     1000000000u
+#define LOOKS_PER_SECOND  100u  /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
+#define STEPS_PER_SECOND  1000u /* at most, of clearing memory, while a VM can run */
+#define INPUTS_PER_SECOND 2000u /* at most: looks that input asks for */
 
 static struct processor processors[MAX_CPUS];
 
@@ -82,7 +81,6 @@ void processor_init(const struct global_config *global)
     coordinator_init(&p->deadlines, &alarm, p);
     coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
     p->each = global->monitor_each;
-    p->patience = host_hz() / ABSENCES_PER_SECOND;
     deadline_init(&p->console, NULL);
     if (p->id != 0) {
         apic_timer_enable();
@@ -311,7 +309,7 @@ static void drop_loaded(struct processor *p)
 
 static void note_absence(struct processor *p, rt_t now)
 {
-    if (p->loaded && now > p->left && now - p->left > p->patience)
+    if (p->loaded && vm_is_away(p->loaded->vm, p->left, now))
         drop_loaded(p);
 }
 
@@ -434,7 +432,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->resched = false;
     p->yield_to = NULL;
     p->gives_up = false;
-    if ((e->waited && !sibling) || vcpu == p->dropped || now - vm->time.rt_c > p->patience)
+    if ((e->waited && !sibling) || vcpu == p->dropped || vm_is_away(vm, vm->time.rt_c, now))
         vm_latch(vm, now);
     if (vcpu == p->dropped)
         p->dropped = NULL;

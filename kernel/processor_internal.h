@@ -23,7 +23,6 @@ struct processor {
     rt_t next_look;          /* at the console */
     rt_t looked_at_console;  /* the end of the last look */
     rt_t next_scrub;         /* step of clearing what ended VMs have left */
-    rt_t patience;           /* a guest kept waiting for longer has lost the processor */
     struct vcpu *loaded;     /* whose state is in the processor */
     struct vcpu *dropped;    /* was, until something else had to be done: it has lost the processor */
     rt_t left;               /* the last guest's last exit, or the end of idling */

@@ -59,6 +59,9 @@ struct exit_record {
                        * decodes it before anybody asks (vmm/exit_insn.h) */
     uint64_t cr3;     /* with insn_len 0 and EXIT_MMIO only: which address space the instruction is in */
     union {
+        /* EXIT_INTERRUPT, EXIT_DEADLINE: RT when the guest was out, before the host's interrupts were let in.
+         */
+        uint64_t left;
         struct {
             uint16_t port;
             uint8_t size; /* 1, 2, 4 */

@@ -1,5 +1,6 @@
 #include "vmm/run.h"
 
+#include "timers/muldiv.h"
 #include "timers/vtime.h"
 #include "vmm/cr.h"
 #include "vmm/dispatch.h"
@@ -13,6 +14,8 @@
 /* One turn: real time is latched and what is due in apparent time goes to the interrupt lines; one interrupt
  * is collected; the guest runs until its VM's next deadline; each of its exits is carried out at the instant
  * of the exit, and one that was not quiet ends the turn (DESIGN.md 3). */
+
+#define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
 
 /* A VM's time begins with its first entry. */
 static void start_time(struct vm *vm, uint64_t now)
@@ -219,12 +222,56 @@ static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_recor
     return lock->serving != ticket + 1;
 }
 
+/* With the VM's lock. Behind, AT may run C times as fast, and an absence leaves as large a hole in it. */
+static bool is_away(const struct vtime *t, uint64_t since, uint64_t now)
+{
+    uint64_t patience = host_hz() / ABSENCES_PER_SECOND;
+
+    if (now <= since || now - since > patience)
+        return now > since;
+    return vtime_lag(t) > 0 && !vt_le(vt_mul(now - since, t->c.num), vt_mul(patience, t->c.den));
+}
+
+/* The guest was out at RT `rt`: what is due is delivered, and AT follows what may have been seen of it. True:
+ * not all is as it was at the entry. */
+static inline bool come_to(struct vcpu *vcpu, uint64_t rt, uint64_t due, bool disturbed)
+{
+    advance(vcpu->vm, rt);
+    if (rt < due && !disturbed)
+        return false;
+    note_overshoots(vcpu, rt);
+    return true;
+}
+
+/* What the host's interrupts took, from `left` to `now`, is not the guest's progress ([0111]); if it was long
+ * for the guest's clocks, it is a loss of the processor (DESIGN.md 2.5). */
+static __attribute__((noinline)) void come_through_interrupts(struct vcpu *vcpu, uint64_t left, uint64_t now,
+                                                              uint64_t due, bool disturbed)
+{
+    struct vtime *t = &vcpu->vm->time;
+
+    (void)come_to(vcpu, left, due, disturbed);
+    if (is_away(t, left, now)) {
+        vtime_vcpu_stop(t, vcpu->id);
+        vtime_advance(t, now);
+        vtime_vcpu_run(t, vcpu->id);
+    }
+    vtime_advance_without(t, vcpu->id, now);
+    ASSERT(vtime_check(t) == NULL);
+}
+
+/* The host's interrupts were let in after it. */
+static inline bool was_interrupted(const struct exit_record *exit)
+{
+    return exit->kind == EXIT_INTERRUPT || exit->kind == EXIT_DEADLINE;
+}
+
 /* One entry, one exit, and the exit carried out at *now, RT after it. True: it was quiet. */
 static inline __attribute__((always_inline)) bool enter_once(struct vcpu *vcpu, uint64_t deadline,
                                                              uint64_t due, uint64_t *now, bool several)
 {
     struct exit_record exit;
-    bool disturbed = false, late;
+    bool disturbed = false, changed = true;
 
     if (several)
         disturbed = run_unlocked(vcpu, deadline, &exit);
@@ -232,14 +279,14 @@ static inline __attribute__((always_inline)) bool enter_once(struct vcpu *vcpu, 
         hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
     *now = several ? host_now_in_order() : host_now();
-    advance(vcpu->vm, *now);
-    late = *now >= due;
-    if (late || disturbed)
-        note_overshoots(vcpu, *now);
+    if (was_interrupted(&exit))
+        come_through_interrupts(vcpu, exit.u.left, *now, due, disturbed);
+    else
+        changed = come_to(vcpu, *now, due, disturbed);
     if (vcpu->watched)
         watch_exit(vcpu, &exit, *now);
     dispatch_exit(vcpu, &exit);
-    return vcpu->quiet && !late && !disturbed;
+    return vcpu->quiet && !changed;
 }
 
 /* Enters the guest until `deadline` at the latest, and again after quiet exits before `due`, when there is
@@ -275,7 +322,8 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     struct vm *vm = vcpu->vm;
     enum run_stop stop;
 
-    advance(vm, now);
+    vtime_advance_without(&vm->time, vcpu->id, now);
+    ASSERT(vtime_check(&vm->time) == NULL);
     for (;;) {
         platform_poll(vm);
         if (vm->nvcpus > 1)
@@ -368,40 +416,66 @@ void vcpu_put(struct vcpu *vcpu, const struct vcpu *next)
     vm_unlock(vcpu->vm);
 }
 
+static uint64_t idle_until(const struct vtime *t)
+{
+    return t->running == 0 ? vtime_deadline(t) : RT_NEVER;
+}
+
+/* Of a VM whose vCPUs all wait: up to the event that may wake one, and no further. From there on that one
+ * wants the processor, and if it does not get it at once, it has lost it (DESIGN.md 2.5); had AT run on to
+ * `now`, the guest would find its tick long past. True: `now` has been reached. */
+static bool advance_idle(struct vm *vm, uint64_t now)
+{
+    uint64_t due = idle_until(&vm->time);
+
+    advance(vm, due < now ? due : now);
+    return due >= now;
+}
+
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
 {
     struct vm *vm = vcpu->vm;
-    bool runnable;
+    bool runnable, there;
 
     vm_lock(vm);
     vm->trace = host_trace();
-    advance(vm, now);
-    platform_poll(vm);
-    startup_act(vcpu);
-    runnable = startup_wake(vcpu);
+    do {
+        there = advance_idle(vm, now);
+        platform_poll(vm);
+        startup_act(vcpu);
+        runnable = startup_wake(vcpu);
+    } while (!there && !runnable && !must_leave(vm));
     if (runnable)
         vtime_vcpu_wake(&vm->time, vcpu->id);
     vm_unlock(vm);
     return runnable || must_leave(vm);
 }
 
-static uint64_t idle_until(const struct vtime *t)
-{
-    return t->running == 0 ? vtime_deadline(t) : RT_NEVER;
-}
-
 uint64_t vm_poll(struct vm *vm, uint64_t now)
 {
     uint64_t until;
+    bool there;
 
     vm_lock(vm);
-    advance(vm, now);
-    platform_poll(vm);
-    siblings_wake(vm);
+    do {
+        there = advance_idle(vm, now);
+        platform_poll(vm);
+        siblings_wake(vm);
+    } while (!there && vm->time.ready == 0 && !must_leave(vm));
     siblings_take_over(vm, NULL);
     until = idle_until(&vm->time);
     vm_unlock(vm);
     return until;
+}
+
+bool vm_is_away(struct vm *vm, uint64_t since, uint64_t now)
+{
+    bool away;
+
+    vm_lock(vm);
+    away = is_away(&vm->time, since, now);
+    vm_unlock(vm);
+    return away;
 }
 
 uint64_t vm_idle_until(struct vm *vm)

@@ -28,7 +28,8 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
  * latency. */
 void vcpu_put(struct vcpu *vcpu, const struct vcpu *next);
 
-/* For the halted vCPU of a VM of one: delivers what is due at RT `now`; true if it is (now) runnable. */
+/* For the halted vCPU of a VM of one: delivers what is due at RT `now`, but for what comes after the event
+ * that wakes it; true if it is (now) runnable. */
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now);
 
 /* For a VM of several: delivers what is due at RT `now`, and host_kick()s those that have to look at it.
@@ -38,6 +39,10 @@ uint64_t vm_poll(struct vm *vm, uint64_t now);
 /* RT at which what is due must be delivered though no vCPU runs, because all are halted; RT_NEVER: there is
  * nothing, or a vCPU looks for itself. */
 uint64_t vm_idle_until(struct vm *vm);
+
+/* True if from RT `since` to `now` is so long for a vCPU of the VM, which could have run, that it has lost
+ * the processor (DESIGN.md 2.5); less is latency (2.10). */
+bool vm_is_away(struct vm *vm, uint64_t since, uint64_t now);
 
 /* Others had the processor since a vCPU that is about to run could have: its VM's time is told, unless its
  * siblings have kept it going. */

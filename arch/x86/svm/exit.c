@@ -4,6 +4,7 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/svm/codes.h"
 #include "arch/x86/svm/svm.h"
+#include "arch/x86/window.h"
 #include "vmm/host.h"
 
 #define CODE_EXCEPTION 0x040u
@@ -84,7 +85,7 @@ static __attribute__((noinline)) void any_exit(struct svm_vcpu *v, struct exit_r
         exit->raw_name = "nested page fault while delivering an event";
     }
     if (c->flags & X_HOST_WINDOW)
-        interrupt_window();
+        let_interrupts_in(exit);
     if (c->flags & (X_EXCEPTION | X_IRQ_WINDOW | X_IRET))
         special_exit(v, c, exit);
 }
@@ -114,7 +115,7 @@ void svm_exit_decode(struct svm_vcpu *v, struct exit_record *exit)
         return;
     }
     if (c->flags & X_HOST_WINDOW)
-        interrupt_window();
+        let_interrupts_in(exit);
     fill(vmcb, c, exit);
     exit->raw_name = NULL; /* its kind says it all */
     if (c->decode)

@@ -6,6 +6,7 @@
 #include "arch/x86/vmx/reasons.h"
 #include "arch/x86/vmx/vmcs.h"
 #include "arch/x86/vmx/vmx.h"
+#include "arch/x86/window.h"
 #include "vmm/host.h"
 
 #define VECTOR_DB 1u
@@ -104,7 +105,7 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
 
     const bool redelivered = (r->flags & R_VECTORING) && redeliver_interrupted(v);
     if (r->flags & R_HOST_WINDOW)
-        interrupt_window();
+        let_interrupts_in(exit);
     if (r->flags & R_EXCEPTION)
         exception_exit(v, redelivered, exit);
     if (r->flags & R_IRQ_WINDOW)

@@ -154,6 +154,8 @@ static void fake_run(struct vcpu *vcpu, uint64_t deadline, struct exit_record *e
         *exit = f->script[f->script_next++];
     else if (deadline != RT_NEVER && fake_host.now < deadline)
         fake_host.now = deadline;
+    if ((exit->kind == EXIT_INTERRUPT || exit->kind == EXIT_DEADLINE) && exit->u.left == 0)
+        exit->u.left = fake_host.now; /* the host's interrupts took no time */
 }
 
 static uint64_t fake_get_reg(struct vcpu *vcpu, enum guest_reg reg)
