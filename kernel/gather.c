@@ -128,6 +128,18 @@ static void go_on(struct processor *p, struct guest *g)
         scatter(p, g);
 }
 
+/* What is due is delivered, and wakes whom it is for: a vCPU that stayed halted, while a monitor's command
+ * takes milliseconds, would be taken for done with it, and have the next tick beside it. */
+static void bring_up_to_date(struct guest *g, rt_t now)
+{
+    if (g->vm.clearing)
+        vtime_advance(&g->vm.time, now);
+    else if (g->vm.nvcpus > 1)
+        (void)vm_poll(&g->vm, now);
+    else
+        (void)vcpu_poll(g->vm.vcpus[0], now);
+}
+
 /* The last has left: at home. */
 static void have(struct processor *p, struct guest *g)
 {
@@ -136,7 +148,7 @@ static void have(struct processor *p, struct guest *g)
     sched_remove(&p->sched, &g->entities[0]); /* there still if it was being cleared */
     g->vm.trace = host_trace();
     if (wish && g->vm.state == VM_RUNNING)
-        vtime_advance(&g->vm.time, host_now());
+        bring_up_to_date(g, host_now());
     settle(p, g);
     if (wish) {
         wish->fn(g, wish->arg);
