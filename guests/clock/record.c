@@ -240,7 +240,8 @@ void record_run(void)
     run.window = length(run.set.rest_ms) / WINDOWS + 1;
     read_all(run.start);
     last_open = run.arming[TICK_PIT]; /* no promise before the first tick */
-    off_since = run.start;
+    off_since = run.arming[TICK_PIT]; /* which can be ticks ago: arming takes exits, and a VM that catches up
+                                         has its time pass quickly meanwhile */
     interrupts_on();
     if (run.set.busy) {
         spin(run.start + length(0));
