@@ -431,10 +431,10 @@ FAULTS = [
 # At most 790 seconds of these: then the witness has no room for more ticks.
 SLOW_CLOCK = "pit=50 rtc=64 lapic=50 hpet=0 busy=off"
 SOAK = [
-    Case("soak", vms(f"witness {CLOCK} -- seconds={min(int(scenes.SOAK_SECONDS) + 1, 700)} {SLOW_CLOCK}",
+    Case("soak", ["--append", "trace-buffer=8M", *vms(f"witness {CLOCK} -- seconds={min(int(scenes.SOAK_SECONDS) + 1, 700)} {SLOW_CLOCK}",
                      *(f"c{n} {CLOCK} -- seconds={3 * n} {SLOW_CLOCK}" for n in (1, 2)), f"s1 {SHARE} -- seconds=3600",
                      *(f"w{n} {SHARE} -- seconds=3600 wake={1000 // n}" for n in (1, 2)), f"b1 {BUSY} -- seconds=60",
-                     f"p1 {PVCLOCK} -- seconds=60"),
+                     f"p1 {PVCLOCK} -- seconds=60")],
          scene=scenes.soak, status=1, timeout=120 + 120 * scenes.SOAK_SECONDS, slow=True, only="qemu",
          why="an operator's many commands take minutes in Bochs"),
 ]

@@ -326,7 +326,10 @@ def soak(person):
     person.type(ESCAPE + "a")
     person.expect(r"^witness\| clock: ticks .*")
     verdict = person.expect(r"^witness\| clock: (PASS|FAIL.*)").group(1)
-    assert verdict == "PASS", f"the witness says {verdict}"
     monitor(person)
+    if verdict != "PASS":  # the log then holds the trace of it, for tools/trace
+        person.type("trace dump\r")
+        person.expect(r"trace: end blocks=")
+    assert verdict == "PASS", f"the witness says {verdict}"
     person.type("quit\r")
     person.expect(r"^escapement: all VMs ended, \d+ ok, \d+ failed$")
