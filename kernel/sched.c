@@ -165,11 +165,19 @@ static void swap_links(struct sched_entity **a, struct sched_entity **b)
     *b = e;
 }
 
+/* Both are in the queue. */
+static bool is_ahead(const struct sched_entity *a, const struct sched_entity *b)
+{
+    while (a && a != b) {
+        a = a->next;
+    }
+    return a != NULL;
+}
+
 void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to)
 {
-    if (e == to || e->state != SCHED_READY || to->state != SCHED_READY || e->budget == s->slice ||
-        to->boosted) {
-        return;
+    if (e->state != SCHED_READY || to->state != SCHED_READY || is_ahead(to, e)) {
+        return; /* of one that has used up its slice, everybody is ahead */
     }
     swap_words(&e->budget, &to->budget);
     swap_words(&e->turn, &to->turn);

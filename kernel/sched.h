@@ -70,8 +70,9 @@ void sched_adopt(struct sched *s, struct sched_entity *e);
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked);
 
 /* e ran last and could go on; it gives its place and what is left of its slice to `to`, which waits for its
- * turn, and takes that one's over. Nothing happens unless both are ready, e is in the middle of its slice and
- * `to` does not go before it anyway. For two that share one account: vCPUs of one VM. */
+ * turn, and takes that one's over. Nothing happens unless both are ready and `to` does not go before it
+ * anyway. One that has used nothing yet gives, too: it would be picked again and again, and want to give
+ * again. For two that share one account: vCPUs of one VM. */
 void sched_swap(struct sched *s, struct sched_entity *e, struct sched_entity *to);
 
 /* e ran last and could go on; it has no use for what is left of its slice: those that wait for their turn go

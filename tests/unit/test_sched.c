@@ -259,6 +259,30 @@ static void the_rest_of_a_slice_is_given_up(void **state)
     assert_null(s.head);
 }
 
+/* Who finds at once that a sibling ought to run has used nothing: it gives its place all the same. */
+static void one_that_has_used_nothing_gives_its_place(void **state)
+{
+    struct sched s;
+    struct sched_entity e[3];
+
+    (void)state;
+    sched_init(&s, SLICE, false);
+    for (int i = 0; i < 3; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    sched_ran(&s, 0, false);
+    sched_swap(&s, &e[0], &e[0]); /* to itself: nothing */
+    sched_swap(&s, &e[0], &e[2]);
+    assert_ptr_equal(sched_pick(&s), &e[2]);
+    assert_int_equal(e[2].budget, SLICE);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &e[1]);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+}
+
 /* It comes from another processor, where it waited: it goes behind those that wait here, with a whole slice,
  * and counts as having waited, so that what passed is its VM's lag. What it has used stays. */
 static void one_that_moves_here_waits_its_turn(void **state)
@@ -323,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_light_sleeper_is_never_held_up),
         cmocka_unit_test(two_of_one_account_swap),
         cmocka_unit_test(the_rest_of_a_slice_is_given_up),
+        cmocka_unit_test(one_that_has_used_nothing_gives_its_place),
         cmocka_unit_test(one_that_moves_here_waits_its_turn),
         cmocka_unit_test(one_that_moves_to_an_idle_one_has_waited_too),
     };
