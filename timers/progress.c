@@ -247,12 +247,13 @@ rt_t progress_taken_gate(const struct vtime *t)
     return heap_alone(&t->queue.heap) ? taken_gate(t, t->queue.head) : taken_gate_of_all(t);
 }
 
-static unsigned int if_ready(const struct vtime *t, unsigned int cpu)
+static unsigned int if_in_state(const struct vtime *t, unsigned int cpu, enum vt_cpu_state state)
 {
-    return t->cpu[cpu].state == VT_CPU_READY ? 1u << cpu : 0;
+    return t->cpu[cpu].state == state ? 1u << cpu : 0;
 }
 
-unsigned int vtime_waits_for(const struct vtime *t)
+/* Those in this state whose progress or acknowledgement the next instant needs. */
+static unsigned int waits_for(const struct vtime *t, enum vt_cpu_state state)
 {
     unsigned int mask = 0;
     rt_t due;
@@ -266,13 +267,23 @@ unsigned int vtime_waits_for(const struct vtime *t)
         bool closed = t->gates >> timer->vcpu & 1u;
 
         if (closed && gate_opens(t, timer->vcpu) > (due > t->rt_c ? due : t->rt_c)) {
-            mask |= if_ready(t, timer->vcpu);
+            mask |= if_in_state(t, timer->vcpu, state);
         }
         if (due <= t->rt_c && taken_gate(t, timer) > t->rt_c) {
-            mask |= if_ready(t, timer->last.vcpu);
+            mask |= if_in_state(t, timer->last.vcpu, state);
         }
     }
     return mask;
+}
+
+unsigned int vtime_waits_for(const struct vtime *t)
+{
+    return waits_for(t, VT_CPU_READY);
+}
+
+bool vtime_waits_for_running(const struct vtime *t, unsigned int cpu)
+{
+    return (waits_for(t, VT_CPU_RUNNING) >> cpu & 1u) != 0;
 }
 
 void vtime_target(struct vtime *t, struct vtimer *timer, unsigned int cpu)

@@ -291,6 +291,9 @@ int64_t vtime_lag(const struct vtime *t);
  * next event's targets, whose progress or acknowledgement is due. Give them a processor before the others. */
 unsigned int vtime_waits_for(const struct vtime *t);
 
+/* The same of vCPU `cpu`, which has a processor: true if AT waits for it, beside those. */
+bool vtime_waits_for_running(const struct vtime *t, unsigned int cpu);
+
 /* True if AT_C = RT + *offset (modulo 2^64) from the latched RT_C until vtime_deadline(): RDTSC needs no
  * exit. */
 bool vtime_line(const struct vtime *t, uint64_t *offset);

@@ -54,9 +54,11 @@ void siblings_wake(struct vm *vm)
 
 void siblings_make_way(struct vcpu *self)
 {
-    unsigned int mask = vtime_waits_for(&self->vm->time) & ~(1u << self->id);
+    const struct vtime *t = &self->vm->time;
+    unsigned int mask = vtime_waits_for(t) & ~(1u << self->id);
 
-    if (mask)
+    /* Two that made way for one another would never execute. */
+    if (mask && !vtime_waits_for_running(t, self->id))
         host_yield(self, self->vm->vcpus[__builtin_ctz(mask)]);
 }
 

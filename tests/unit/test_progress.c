@@ -260,6 +260,27 @@ static void test_a_vcpu_without_a_processor_is_waited_for_one_round(void **state
     expect_event(&r, 1, 10100, 101, 2, VT_NORMAL);
 }
 
+/* Of two that are waited for, the one that runs knows it. */
+static void test_two_vcpus_are_waited_for(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    once(&r, 0, 100);
+    once(&r, 1, 100);
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    run_to(&r, 110);
+    once(&r, 0, 120);
+    once(&r, 1, 120);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    assert_true(vtime_waits_for_running(&r.time, 0));
+    assert_false(vtime_waits_for_running(&r.time, 1));
+    run_to(&r, 150); /* it has executed M */
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    assert_false(vtime_waits_for_running(&r.time, 0));
+}
+
 /* An event waits for its own targets: a vCPU without a processor does not hold up its siblings' ticks. */
 static void test_a_vcpu_without_a_processor_holds_up_its_own_events_only(void **state)
 {
@@ -497,6 +518,7 @@ int main(void)
         cmocka_unit_test(test_a_vcpu_that_waits_for_sipi_holds_nothing_up),
         cmocka_unit_test(test_a_vm_runs_while_any_vcpu_runs),
         cmocka_unit_test(test_a_vcpu_without_a_processor_is_waited_for_one_round),
+        cmocka_unit_test(test_two_vcpus_are_waited_for),
         cmocka_unit_test(test_a_vcpu_without_a_processor_holds_up_its_own_events_only),
         cmocka_unit_test(test_a_timer_may_get_another_target),
         cmocka_unit_test(test_late_events_wait_for_the_guest),

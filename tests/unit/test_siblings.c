@@ -314,7 +314,7 @@ static void only_a_vm_that_stood_still_is_latched(void **state)
 /* The next event of a vCPU that has no processor waits for it: the running one makes way. */
 static void way_is_made(void **state)
 {
-    struct vtimer timer;
+    struct vtimer timer, own;
     static const struct vtimer_ops ops = {.event = NULL};
 
     (void)state;
@@ -332,6 +332,17 @@ static void way_is_made(void **state)
     siblings_make_way(vm->vcpus[0]);
     assert_int_equal(fake_host.yielded, 1);
     assert_ptr_equal(fake_host.to, vm->vcpus[1]);
+    /* With one of its own, at the same AT, for which it has to execute, it does not: that one would make way
+     * for it in turn. */
+    vtime_attach(&vm->time, &own, "test", &ops, NULL, 0);
+    vm->time.gates = 3;
+    vm->time.cpu[0].progress_at = vm->time.cpu[0].executed + 1000 * MS;
+    vm->time.cpu[0].moved_at = vm->time.moved + 1000 * MS;
+    vtime_set(&vm->time, &own, &(struct vt_schedule){.first = vtime_peek(&vm->time), .period_den = 1});
+    fake_host.yielded = 0;
+    siblings_make_way(vm->vcpus[0]);
+    assert_int_equal(fake_host.yielded, 0);
+    vtime_clear(&vm->time, &own);
     vtime_clear(&vm->time, &timer);
     vm->time.timers = NULL; /* the timer goes with this frame */
 }
