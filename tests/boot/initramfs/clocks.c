@@ -1,5 +1,6 @@
 /* Puts the kernel on each of its clock sources in turn and holds the time that it then tells against the TSC
- * over a tenth of a second. The argument is the TSC's frequency as the kernel sees it, in kHz.
+ * over a tenth of a second, or over SECONDS for each. Arguments: the TSC's frequency as the kernel sees it,
+ * in kHz; SECONDS.
  *
  * Prints for each "clocks: NAME +0 ppm of the TSC, within 12 ppm ok": how far off it is, and how sure that
  * is; "BAD" at the end if it is surely more than 500 ppm off, or cannot be chosen. */
@@ -101,7 +102,7 @@ static void print_number(int64_t n)
     print(text + at);
 }
 
-static void compare(char *name, int64_t khz)
+static void compare(char *name, int64_t khz, int64_t span_ns)
 {
     print("clocks: ");
     print(name);
@@ -112,7 +113,7 @@ static void compare(char *name, int64_t khz)
 
     struct reading first = read_clock();
 
-    sleep_ns(SPAN_NS);
+    sleep_ns(span_ns);
 
     struct reading last = read_clock();
     int64_t tsc = (int64_t)(last.tsc - first.tsc), told = (last.ns - first.ns) * khz / PPM;
@@ -129,6 +130,7 @@ __attribute__((used)) void run(const uint64_t *stack)
 {
     char all[256] = {0}, before[64] = {0};
     int64_t khz = stack[0] > 1 ? (int64_t)number((const char *)stack[2]) : 0;
+    int64_t span_ns = stack[0] > 2 ? (int64_t)number((const char *)stack[3]) * NS : SPAN_NS;
 
     if (khz == 0 || file(FOLDER "available_clocksource", 0, SYS_READ, all, sizeof(all) - 1) <= 0 ||
         file(FOLDER "current_clocksource", 0, SYS_READ, before, sizeof(before) - 1) <= 0) {
@@ -136,7 +138,7 @@ __attribute__((used)) void run(const uint64_t *stack)
     }
     for (char *name = all, *next; *name != '\0'; name = next) {
         next = cut(name);
-        compare(name, khz);
+        compare(name, khz, span_ns);
     }
     cut(before);
     if (!choose(before)) {
