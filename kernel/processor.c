@@ -417,6 +417,30 @@ static void clear_one(struct processor *p, struct sched_entity *e, rt_t now)
         gather_cleared(p, guest_of(e->owner));
 }
 
+/* Does a sibling have its seat here, too, or anybody wait here? Who spins may be waiting for that sibling, or
+ * for one that is kept from running elsewhere, and has somebody to give its slice to then. */
+static bool is_shared(const struct processor *p, const struct guest *g, unsigned int id)
+{
+    if (p->sched.head)
+        return true;
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        if (i != id && g->seats[i].processor == p->id)
+            return true;
+    }
+    return false;
+}
+
+static void change_to(struct processor *p, struct vcpu *vcpu)
+{
+    const struct guest *g = guest_of(vcpu);
+
+    put_loaded(p, vcpu);
+    p->switches++;
+    if (g->vm.nvcpus > 1)
+        hv->watch_spins(vcpu, is_shared(p, g, vcpu->id));
+    p->loaded = vcpu;
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
@@ -424,11 +448,8 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     bool sibling = p->loaded && p->loaded->vm == vm; /* nobody else had the processor since its VM */
     enum run_stop stop;
 
-    if (p->loaded != vcpu) {
-        put_loaded(p, vcpu);
-        p->switches++;
-    }
-    p->loaded = vcpu;
+    if (p->loaded != vcpu)
+        change_to(p, vcpu);
     p->resched = false;
     p->yield_to = NULL;
     p->gives_up = false;

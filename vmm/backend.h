@@ -121,6 +121,10 @@ struct hv_ops {
     /* The bits of that ratio, and how large it may be; the same on every processor. Without bits set_tsc() is
      * only asked for a ratio of one. */
     struct vt_scaling (*tsc_scaling)(void);
+    /* Whether loops of PAUSE exit (EXIT_PAUSE), or where the processor cannot tell loops each PAUSE: for a
+     * vCPU that has to share its processor with a sibling, which it may be waiting for. Until told otherwise
+     * they do in a VM of several. */
+    void (*watch_spins)(struct vcpu *vcpu, bool on);
     /* An MSR that the guest may read and write without an exit (a per-VM decision at start). */
     void (*pass_msr)(struct vm *vm, uint32_t msr, bool read, bool write);
 

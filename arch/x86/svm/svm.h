@@ -113,6 +113,7 @@ void svm_vcpu_reset(struct vcpu *vcpu);
 void svm_vcpu_load(struct vcpu *vcpu);
 void svm_vcpu_save(struct vcpu *vcpu);
 void svm_vcpu_unload(struct vcpu *vcpu);
+void svm_watch_spins(struct vcpu *vcpu, bool on);
 void svm_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc);
 struct vt_scaling svm_tsc_scaling(void);
 

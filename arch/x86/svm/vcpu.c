@@ -26,13 +26,17 @@ _Static_assert(sizeof(struct svm_vcpu) <= PAGE, "allocated as one page");
 #define PAUSE_COUNT     3000u
 #define PAUSE_THRESHOLD 128u
 
-static void watch_pauses(struct vmcb *c)
+void svm_watch_spins(struct vcpu *vcpu, bool on)
 {
-    c->intercepts[0] |= INTERCEPT_PAUSE;
+    struct svm_vcpu *v = svm_of(vcpu);
+    struct vmcb *c = v->vmcb;
+
+    c->intercepts[0] = on ? c->intercepts[0] | INTERCEPT_PAUSE : c->intercepts[0] & ~INTERCEPT_PAUSE;
     if (svm_caps.pause_filter)
         c->pause_count = PAUSE_COUNT;
     if (svm_caps.pause_threshold)
         c->pause_threshold = PAUSE_THRESHOLD;
+    svm_changed(v, CLEAN_INTERCEPTS);
 }
 
 /* All of CR8 exits: the TPR that counts is the virtual LAPIC's. regs.c adds CR0 and reads of CR4 while they
@@ -44,8 +48,6 @@ static void write_controls(const struct svm_vcpu *v)
     c->cr_write = INTERCEPT_CR4 | INTERCEPT_CR8;
     c->exceptions = INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC;
     memcpy(c->intercepts, svm_caps.intercepts, sizeof(c->intercepts));
-    if (v->vcpu->vm->config.cpus > 1)
-        watch_pauses(c);
     c->iopm = svm_iopm();
     c->msrpm = host_phys(v->vm->msrpm);
     c->int_ctl = V_INTR_MASKING;
@@ -68,6 +70,7 @@ bool svm_vcpu_init(struct vcpu *vcpu)
     v->vmcb_phys = host_phys(v->vmcb);
     events_reset(&v->events);
     write_controls(v);
+    svm_watch_spins(vcpu, vcpu->vm->config.cpus > 1);
     return true;
 }
 

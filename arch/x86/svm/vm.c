@@ -108,6 +108,7 @@ const struct hv_ops svm_ops = {
     .inject_exception = svm_inject_exception,
     .inject_nmi = svm_inject_nmi,
     .clear_shadow = svm_clear_shadow,
+    .watch_spins = svm_watch_spins,
     .set_tsc = svm_set_tsc,
     .tsc_scaling = svm_tsc_scaling,
     .pass_msr = svm_pass_msr,

@@ -78,15 +78,21 @@ void vmx_vmcs_switch(struct vmx_cpu *cpu, struct vmx_vcpu *v)
 #define PLE_GAP    128u
 #define PLE_WINDOW 4096u
 
+void vmx_watch_spins(struct vcpu *vcpu, bool on)
+{
+    struct vmx_vcpu *v = vmx_of(vcpu);
+
+    v->proc = on ? v->proc | vmx_caps.pause_proc : v->proc & ~vmx_caps.pause_proc;
+    vmx_vmcs_use(v);
+    vmwrite(VMCS_PROC2_CONTROLS, vmx_caps.proc2 | (on ? vmx_caps.pause_proc2 : 0));
+}
+
 static void write_controls(struct vmx_vcpu *v)
 {
-    uint32_t proc2 = vmx_caps.proc2;
-    if (v->vcpu->vm->config.cpus > 1)
-        proc2 |= vmx_caps.pause_proc2;
     vmwrite(VMCS_PIN_CONTROLS, vmx_caps.pin);
     vmwrite(VMCS_PROC_CONTROLS, v->proc);
-    vmwrite(VMCS_PROC2_CONTROLS, proc2);
-    if (proc2 & PROC2_PAUSE_LOOP) {
+    vmwrite(VMCS_PROC2_CONTROLS, vmx_caps.proc2);
+    if (vmx_caps.pause_proc2) {
         vmwrite(VMCS_PLE_GAP, PLE_GAP);
         vmwrite(VMCS_PLE_WINDOW, PLE_WINDOW);
     }
@@ -130,10 +136,11 @@ bool vmx_vcpu_init(struct vcpu *vcpu)
     v->vmcs_phys = host_phys(v->vmcs);
     if (vmx_caps.proc2 & PROC2_VPID)
         v->vpid = (uint16_t)(vcpu->vm->index * VM_MAX_VCPUS + vcpu->id + 1);
-    v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC | (vcpu->vm->config.cpus > 1 ? vmx_caps.pause_proc : 0);
+    v->proc = v->in_proc = vmx_caps.proc | PROC_RDTSC;
     events_reset(&v->events);
     vmx_vmcs_use(v);
     write_controls(v);
+    vmx_watch_spins(vcpu, vcpu->vm->config.cpus > 1);
     return true;
 }
 

@@ -100,6 +100,7 @@ const struct hv_ops vmx_ops = {
     .inject_exception = vmx_inject_exception,
     .inject_nmi = vmx_inject_nmi,
     .clear_shadow = vmx_clear_shadow,
+    .watch_spins = vmx_watch_spins,
     .set_tsc = vmx_set_tsc,
     .tsc_scaling = vmx_tsc_scaling,
     .pass_msr = vmx_pass_msr,

@@ -91,6 +91,7 @@ void vmx_vcpu_reset(struct vcpu *vcpu);
 void vmx_vcpu_load(struct vcpu *vcpu);
 void vmx_vcpu_save(struct vcpu *vcpu);
 void vmx_vcpu_unload(struct vcpu *vcpu);
+void vmx_watch_spins(struct vcpu *vcpu, bool on);
 void vmx_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc);
 struct vt_scaling vmx_tsc_scaling(void);
 void vmx_vmcs_switch(struct vmx_cpu *cpu, struct vmx_vcpu *v);

@@ -222,6 +222,12 @@ static void fake_clear_shadow(struct vcpu *vcpu)
     fake_vcpu(vcpu)->shadows_cleared++;
 }
 
+static void fake_watch_spins(struct vcpu *vcpu, bool on)
+{
+    (void)vcpu;
+    (void)on;
+}
+
 static void fake_set_tsc(struct vcpu *vcpu, bool exiting, struct vt_tsc_line tsc)
 {
     fake_vcpu(vcpu)->tsc_exiting = exiting;
@@ -278,6 +284,7 @@ const struct hv_ops fake_hv_ops = {
     .inject_exception = fake_inject_exception,
     .inject_nmi = fake_inject_nmi,
     .clear_shadow = fake_clear_shadow,
+    .watch_spins = fake_watch_spins,
     .set_tsc = fake_set_tsc,
     .tsc_scaling = fake_tsc_scaling,
     .pass_msr = fake_pass_msr,
