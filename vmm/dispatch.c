@@ -96,11 +96,11 @@ static void exit_skip(struct vcpu *vcpu, const struct exit_record *exit)
 
 /* Who waits in a loop of PAUSEs for a sibling that has no processor gives its own up (host_yield()): PAUSE
  * exits only in VMs of several vCPUs. Where the processor itself does not tell loops from single ones they
- * are counted.
- */
+ * are counted. The PAUSE itself is carried out in the guest's stead. */
 static void exit_pause(struct vcpu *vcpu, const struct exit_record *exit)
 {
     vcpu_skip(vcpu, exit->insn_len);
+    host_relax();
     vcpu->spins += exit->u.pause.spin ? SPIN_PATIENCE : 1;
     if (vcpu->spins < SPIN_PATIENCE)
         return;

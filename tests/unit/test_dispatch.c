@@ -130,15 +130,27 @@ static void instructions_without_effect(void **state)
     }
 }
 
-/* A wait in a loop gives the processor to a sibling: 32 PAUSEs, or the processor's own word. */
+static unsigned int relaxed;
+
+static void relax(void)
+{
+    relaxed++;
+}
+
+/* A wait in a loop gives the processor to a sibling: 32 PAUSEs, or the processor's own word. Each PAUSE that
+ * exits is carried out: another thread of the processor, or another of an emulator's processors, is to get
+ * on. */
 static void a_spin_gives_way(void **state)
 {
     struct exit_record one = {.kind = EXIT_PAUSE, .insn_len = 2};
 
     (void)state;
+    relaxed = 0;
+    fake_host.on_relax = relax;
     for (unsigned int i = 0; i < 31; i++) {
         dispatch(&one);
         assert_int_equal(fake_host.yielded, 0);
+        assert_int_equal(relaxed, i + 1);
         assert_true(vcpu->quiet);
     }
     dispatch(&one);
