@@ -7,6 +7,7 @@
 #define ICR_LOGICAL         (1u << 11)
 #define ICR_SHORTHAND_SHIFT 18
 #define ICR_LEVEL_ASSERT    (1u << 14)
+#define ICR_LEVEL_TRIGGER   (1u << 15)
 #define ICR_WRITABLE        0x000ccfffu /* less bit 12, delivery status: always idle */
 #define DIVIDE_WRITABLE     0xbu
 #define SVR_WRITABLE        0x3ffu /* vector, enable, focus checking; no EOI-broadcast suppression */
@@ -122,8 +123,8 @@ static void write_svr(struct lapic *l, uint32_t value)
 }
 
 /* 10.6.1, with table 10-3's valid combinations: "self" and "all including self" are for fixed interrupts
- * only. The trigger mode counts for the INIT de-assert alone, which no processor since the Pentium 4 acts on.
- */
+ * only. Trigger mode and level count together, for the INIT de-assert alone, which no processor since the
+ * Pentium 4 acts on; an INIT with trigger mode edge is one whatever its level. */
 bool lapic_make_ipi(struct lapic *l, uint32_t low, struct apic_message *m)
 {
     *m = (struct apic_message){
@@ -141,7 +142,7 @@ bool lapic_make_ipi(struct lapic *l, uint32_t low, struct apic_message *m)
             lapic_error(l, ESR_SEND_ILLEGAL);
         return m->vector >= FIRST_VECTOR && (m->mode == APIC_FIXED || !own);
     case APIC_INIT:
-        return !own && (low & ICR_LEVEL_ASSERT);
+        return !own && (low & (ICR_LEVEL_ASSERT | ICR_LEVEL_TRIGGER)) != ICR_LEVEL_TRIGGER;
     case APIC_NMI:
     case APIC_SIPI:
         return !own;

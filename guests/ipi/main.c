@@ -1,21 +1,20 @@
 /* Interprocessor interrupts in every delivery mode, shorthand and kind of destination, by the register page
  * and, where CPUID offers it, as x2APIC; INIT and SIPI to processors that run, wait or are not there; a
- * storm. Words: storm=N (interrupts to itself, default 2000); last=init|triple: how it ends, with INIT to the
- * processor that booted or a triple fault of another. Needs three processors. */
+ * storm. Words: storm=N (interrupts to itself, default 2000); wild=N (disorder for N milliseconds,
+ * default none); last=init|triple|deaf: how it ends, with INIT to the processor that booted, a triple fault
+ * of another, or the others deaf to all calls. Needs three processors. */
+#include "guests/ipi/ipi.h"
 #include "guests/lib/io.h"
 #include "guests/lib/irq.h"
 #include "guests/lib/multiboot.h"
 #include "guests/lib/power.h"
 #include "guests/lib/print.h"
-#include "guests/lib/smp.h"
 #include "guests/lib/string.h"
 #include "guests/lib/timers.h"
 #include "guests/lib/traps.h"
 
-#define VECTOR           0x50
 #define PATIENCE_MS      200
 #define VECTOR_NMI       2
-#define ABSENT           0x0E
 #define MSR_APIC_BASE    0x1B
 #define APIC_BASE_X2     (3u << 10)
 #define MSR_X2_ID        0x802
@@ -28,9 +27,9 @@
 #define CMOS_MARK        0x40 /* CMOS RAM that no firmware uses; stays through a reset */
 #define MARK             0xE6
 
-static volatile unsigned int took[SMP_MAX], nmis[SMP_MAX], starts[SMP_MAX];
+volatile unsigned int took[SMP_MAX], nmis[SMP_MAX], starts[SMP_MAX];
+unsigned int cpus;
 static volatile bool x2, is_x2[SMP_MAX];
-static unsigned int cpus;
 static uint64_t tsc_hz;
 
 static unsigned int self(void)
@@ -76,6 +75,7 @@ static void other(unsigned int cpu)
         if (x2 && !is_x2[cpu]) {
             go_over(cpu);
         }
+        wild_join(cpu);
         wait_for_interrupt();
         interrupts_off();
     }
@@ -90,8 +90,7 @@ static void send(uint32_t dest, uint32_t low)
     }
 }
 
-/* A millisecond, with interrupts on: whatever was sent has come by then. */
-static void settle(void)
+void settle(void)
 {
     uint64_t end = rdtsc() + tsc_hz / 1000;
 
@@ -102,9 +101,7 @@ static void settle(void)
     interrupts_off();
 }
 
-/* Bit n: processor n took at least one since the last call. What is wanted may take a while to come, for the
- * others may have to wait for a processor; what is not wanted has a millisecond. */
-static unsigned int taken(volatile unsigned int *counts, unsigned int wanted)
+unsigned int taken(volatile unsigned int *counts, unsigned int wanted)
 {
     static unsigned int seen_calls[SMP_MAX], seen_nmis[SMP_MAX];
     unsigned int *seen = counts == nmis ? seen_nmis : seen_calls, mask = 0;
@@ -248,6 +245,9 @@ static void finish(const char *words)
         outlive();
         printf("ipi: FAIL still here\n");
     }
+    if (word_is(words, "last", "deaf")) {
+        deafen();
+    }
     if (word_is(words, "last", "triple")) {
         printf("ipi: the last one faults\n");
         traps_set(VECTOR, fault);
@@ -259,10 +259,11 @@ static void finish(const char *words)
 
 int guest_main(uint64_t magic, uint64_t info)
 {
-    static const char *const names[] = {"storm", "last", NULL};
+    static const char *const names[] = {"storm", "wild", "last", NULL};
     const char *words = multiboot_cmdline(guest_init(magic, info));
     bool bad = !words_check(words, names);
     uint64_t n = word_number(words, "storm", 2000, &bad);
+    uint64_t wild_ms = word_number(words, "wild", 0, &bad);
 
     if (bad) {
         printf("ipi: FAIL unusable words: %s\n", words);
@@ -288,6 +289,9 @@ int guest_main(uint64_t magic, uint64_t info)
     errors();
     starting_again();
     storm(n);
+    if (wild_ms > 0) {
+        wild(wild_ms);
+    }
     x2apic();
     finish(words);
     return report_summary();

@@ -107,6 +107,7 @@ static void interprocessor_interrupts(void **state)
         {0x000c0400, true, APIC_NMI, APIC_DEST_OTHERS},
         {0x00004500, true, APIC_INIT, APIC_DEST_FIELD},
         {0x000cc500, true, APIC_INIT, APIC_DEST_OTHERS},
+        {0x00000500, true, APIC_INIT, APIC_DEST_FIELD}, /* an edge has no level */
         {0x00000607, true, APIC_SIPI, APIC_DEST_FIELD},
         {0x00040141, false, 0, 0},
         {0x00080141, false, 0, 0},
@@ -115,6 +116,7 @@ static void interprocessor_interrupts(void **state)
         {0x00084500, false, 0, 0},
         {0x00048607, false, 0, 0},
         {0x00008500, false, 0, 0}, /* INIT de-assert */
+        {0x000c8500, false, 0, 0},
         {0x00000200, false, 0, 0},
         {0x00000341, false, 0, 0},
         {0x00000741, false, 0, 0},

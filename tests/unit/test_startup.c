@@ -129,6 +129,69 @@ static void init_of_a_running_one(void **state)
     assert_false(v->lapic.init_pending);
 }
 
+/* INIT reaches a processor in HLT with interrupts off, and one that has lost its way. */
+static void init_of_a_halted_one(void **state)
+{
+    struct vcpu *v = vm->vcpus[1];
+    struct exit_record hlt = {.kind = EXIT_HLT, .insn_len = 1};
+
+    (void)state;
+    start(1, 0x10);
+    fake_hv_push(v, &hlt);
+    assert_int_equal(slice(1), RUN_HALTED);
+    fake_host.kicked = 0;
+    ipi(0, 1, 0x500);
+    siblings_call(vm, vm->vcpus[0]);
+    assert_int_equal(fake_host.kicked, 1u << 1);
+    assert_int_equal(slice(1), RUN_HALTED);
+    assert_int_equal(v->state, VCPU_WAIT_SIPI);
+    fake_host.kicked = 0;
+    ipi(0, 1, 0x4500); /* once more: it waits already */
+    assert_int_equal(slice(1), RUN_HALTED);
+    assert_int_equal(v->state, VCPU_WAIT_SIPI);
+    ipi(0, 1, 0x6ff);
+    assert_int_equal(slice(1), RUN_PREEMPTED);
+    assert_int_equal(v->state, VCPU_RUNNABLE);
+}
+
+/* One that waits for SIPI takes neither interrupts nor NMIs (SDM vol. 3, 26.7.1, of that activity state); an
+ * NMI is held until it has started. INIT forgets one that came before it. */
+static void nmi_to_a_waiting_one(void **state)
+{
+    struct vcpu *v = vm->vcpus[1];
+
+    (void)state;
+    ipi(0, 1, 0x400);
+    ipi(0, 1, 0x41);
+    siblings_call(vm, vm->vcpus[0]);
+    assert_int_equal(fake_host.kicked & 2, 0);
+    assert_int_equal(slice(1), RUN_HALTED);
+    assert_int_equal(fake_vcpu(v)->nmis, 0);
+    ipi(0, 1, 0x610);
+    assert_int_equal(slice(1), RUN_PREEMPTED);
+    assert_int_equal(fake_vcpu(v)->nmis, 1);
+    ipi(0, 1, 0x400);
+    start(1, 0x10);
+    assert_int_equal(slice(1), RUN_PREEMPTED);
+    assert_int_equal(fake_vcpu(v)->nmis, 1);
+}
+
+/* 9.4.4: the vector is a page of the first MiB, any of them, and IP is 0. */
+static void every_page_can_be_started_from(void **state)
+{
+    struct guest_segment cs;
+
+    (void)state;
+    for (uint32_t page = 0; page < 256; page++) {
+        start(2, page);
+        assert_int_equal(slice(2), RUN_PREEMPTED);
+        hv->get_segment(vm->vcpus[2], SEG_CS, &cs);
+        assert_int_equal(cs.base, page << 12);
+        assert_int_equal(cs.selector, page << 8);
+        assert_int_equal(vm->vcpus[2]->regs.rip, 0);
+    }
+}
+
 /* The bootstrap processor would run the firmware: the VM starts again. */
 static void init_of_the_first(void **state)
 {
@@ -253,6 +316,9 @@ int main(void)
         TEST(a_started_one_begins_at_its_page),
         TEST(sipi_without_waiting),
         TEST(init_of_a_running_one),
+        TEST(init_of_a_halted_one),
+        TEST(nmi_to_a_waiting_one),
+        TEST(every_page_can_be_started_from),
         TEST(init_of_the_first),
         TEST(an_ipi_wakes),
         TEST(what_does_not_wake),
