@@ -198,6 +198,7 @@ help:
 	@echo 'make bench-peers      the same for KVM on the same emulator, beside ours'
 	@echo 'make bench-linux      Debian to its first user process, natively and as a guest'
 	@echo 'make bench-profile    where they go, by function; BENCH_ARGS="cpuid switch [--lines]"'
+	@echo 'make bench-scaling    eight busy guests on 1, 2 and 4 processors (Bochs; minutes)'
 	@echo 'make bench-time   costs of each operation of the time coordinator, in instructions'
 	@echo 'make coherence    how well clocks agree among busy VMs, also uncoordinated and on plain QEMU: build/coherence/'
 	@echo 'make mutants      flips each operator of the time core in turn; the tests must notice'

@@ -141,9 +141,11 @@ void processors_go(void)
 
 void processors_report(void)
 {
-    for (unsigned int id = 0; processors_in_use > 1 && id < processors_in_use; id++) {
+    for (unsigned int id = 0; id < processors_in_use; id++) {
         const struct processor *p = processor_of(id);
 
+        if (processors_in_use == 1 && p->switches == 0)
+            continue; /* nothing has run */
         host_log("processor %u: %llu switches, timer armed %llu times, %llu VMs taken over", id,
                  (unsigned long long)p->switches, (unsigned long long)p->deadlines.arms,
                  (unsigned long long)p->arrivals);

@@ -21,7 +21,7 @@ void processors_start(const struct boot_info *boot, const struct global_config *
 /* How many run VMs (1 before processors_start(), which alone changes it); their numbers are 0 .. n-1. */
 extern unsigned int processors_in_use;
 
-/* At the end, with several processors: a line for each, what it has done. */
+/* At the end: a line for each that could run VMs, what it has done. */
 void processors_report(void);
 
 /* All others begin their rounds. */

@@ -2,7 +2,7 @@
 COUNT_SO   := $(BUILD)/bench/count.so
 BENCH_ARGS ?=
 
-.PHONY: bench bench-plugin bench-test bench-profile bench-peers bench-linux bench-docs
+.PHONY: bench bench-plugin bench-test bench-profile bench-peers bench-linux bench-docs bench-scaling
 bench-plugin: $(COUNT_SO)
 
 # Loaded into QEMU, so it is the host's, whatever the guests are.
@@ -54,6 +54,10 @@ $(FIRST_IMG): $(FIRST_USER) tools/mkinitramfs
 
 bench-linux: kernel bench-plugin debian $(FIRST_IMG)
 	$(Q)$(PYTHON) tests/bench/boot.py --build $(BUILD) $(BENCH_ARGS)
+
+# Eight busy guests on 1, 2 and 4 processors of Bochs.
+bench-scaling: kernel guests
+	$(Q)$(PYTHON) tests/bench/scaling.py --build $(BUILD) $(BENCH_ARGS)
 
 # All of it into docs/performance.md and docs/performance.svg: some minutes.
 bench-docs:

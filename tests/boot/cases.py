@@ -273,6 +273,10 @@ SEVERAL = [
          anywhere=[r"^escapement: vm r: reset by the guest", r"^r\| ipi: after the reset$", r"^escapement: vm r ended exit 0",
                    r"^t\| ipi: the last one faults", r"^escapement: vm t: vcpu 3:", r"^escapement: vm t ended crash triple fault",
                    r"^good\| clock: PASS", all_ended(2, 1)], forbid=[r"FAIL"], status=1, timeout=240),
+    # Each sends what it likes to whom it likes; then all but the first are deaf.
+    Case("smp-wild", vms(f"w {IPI} cpus=4 x2apic=off -- wild=20 storm=10 last=deaf", f"good {CLOCK} -- seconds=1 busy=off"),
+         anywhere=[r"^w\| PASS: after the disorder 3 starts again, once", r"^w\| PASS: the deaf ones",
+                   r"^w\| SUMMARY: 33 checks, 0 failed", r"^good\| clock: PASS", all_ended(2, 0)], timeout=300),
     linux_several("linux-two", 2),
     # Each of four busy ones waits for three slices; `sleep 5` is judged to 50 ms.
     linux_several("linux-four", 4, "--append", "slice=2ms"),
