@@ -90,12 +90,7 @@ static void come(struct processor *p, struct guest *g, unsigned int id)
         sched_wake(&p->sched, &g->entities[id]);
 }
 
-static void come_to_seat(struct request *r)
-{
-    struct seat *seat = request_of(r, struct seat, come);
-
-    come(this_processor(), seat->guest, (unsigned int)(seat - seat->guest->seats));
-}
+static void come_to_seat(struct request *r);
 
 static void scatter(struct processor *p, struct guest *g)
 {
@@ -208,8 +203,22 @@ static void leave(struct processor *p, struct guest *g, unsigned int id)
     one_less(p, g);
 }
 
+/* The next gathering may have begun meanwhile, and its request to leave may have been before this one: then
+ * this is the moment to leave. */
+static void come_to_seat(struct request *r)
+{
+    struct seat *seat = request_of(r, struct seat, come);
+    struct processor *p = this_processor();
+    struct guest *g = seat->guest;
+    unsigned int id = (unsigned int)(seat - g->seats);
+
+    come(p, g, id);
+    if (__atomic_load_n(&g->gathering, __ATOMIC_ACQUIRE))
+        leave(p, g, id);
+}
+
 /* It may be an old one, whose vCPU had left before it came: that gathering is over then, or this serves the
- * next. */
+ * next, unless the vCPU has not come back yet (come_to_seat()). */
 static void leave_seat(struct request *r)
 {
     struct seat *seat = request_of(r, struct seat, leave);

@@ -142,6 +142,11 @@ static void fake_vcpu_save(struct vcpu *vcpu)
     fake_vcpu(vcpu)->saves++;
 }
 
+static void fake_vcpu_unload(struct vcpu *vcpu)
+{
+    fake_vcpu(vcpu)->unloads++;
+}
+
 static void fake_run(struct vcpu *vcpu, uint64_t deadline, struct exit_record *exit)
 {
     struct fake_vcpu *f = fake_vcpu(vcpu);
@@ -273,6 +278,7 @@ const struct hv_ops fake_hv_ops = {
     .vcpu_reset = fake_vcpu_reset,
     .vcpu_load = fake_vcpu_load,
     .vcpu_save = fake_vcpu_save,
+    .vcpu_unload = fake_vcpu_unload,
     .run = fake_run,
     .get_reg = fake_get_reg,
     .set_reg = fake_set_reg,

@@ -44,6 +44,7 @@ struct fake_vcpu {
     uint64_t shadows_cleared;
     uint64_t loads;
     uint64_t saves;
+    uint64_t unloads;
     uint64_t resets;
     uint64_t dumps;
     bool tsc_exiting;
