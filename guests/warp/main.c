@@ -104,7 +104,9 @@ static void judge(enum clock c, uint64_t reading)
     if (ns + s->slack < token.earliest_ns) {
         uint64_t by = token.earliest_ns - ns - s->slack;
 
-        token.contradictions++;
+        if (token.contradictions++ == 0) {
+            printf("warp: %s is %lu ns behind another clock in pass %lu\n", names[c], by, turn);
+        }
         token.worst_ns = by > token.worst_ns ? by : token.worst_ns;
     }
     if (ns > token.earliest_ns + s->slack) {

@@ -3,6 +3,7 @@ counting instructions runs one at a time, some milliseconds each, so a guest tha
 import os
 
 from case import Case
+from dates import dates
 from shares import mean, rounds_of
 
 SHARE = "{guests}/share.elf mem=4M"
@@ -121,6 +122,18 @@ SIDE_BY_SIDE = [
          forbid=LINUX_BAD, timeout=400, needs=["{debian}/vmlinuz", "{debian}/initrd.img"], slow=True, only="qemu", why="minutes there, for the same"),
 ]
 
+def linux_minute(cpus, processors):
+    """A minute of work on all of them; each of its clock sources is held against the TSC for a quarter of it."""
+    return Case(f"linux-minute-{cpus}-on-{processors}", ["--cpus", str(processors), *vms(
+        f"alpha {LINUX.replace('cpus=2', f'cpus={cpus}')} load test=minute")],
+        anywhere=[rf"^alpha\| init: cpus online 0-{cpus - 1}$",
+                  *(rf"^alpha\| init: clocks: {name} [+-][01] ppm of the TSC, within \d ppm ok$"
+                    for name in ("tsc", "kvm-clock", "hpet", "acpi_pm")),
+                  r"^alpha\| init: done$", *(did(i) for i in range(processors)), all_ended(1, 0)],
+        check=lambda text: dates(text, ["alpha"]), forbid=[r"init: .*BAD", *LINUX_BAD], timeout=1200,
+        needs=["{debian}/vmlinuz", "{debian}/initrd.img"], slow=True, only="qemu", why="an hour there")
+
+
 CASES = [
     *SIDE_BY_SIDE,
     Case("two-processors", ["--cpus", "2", *vms(f"a {HELLO}", f"b {HELLO}", f"c {HELLO}", f"d {HELLO}")],
@@ -160,3 +173,5 @@ CASES = [
                  r"^escapement: vm b ended killed", all_ended(0, 2)], status=1),
 ]
 CASES += [eight_busy(n) for n in (2, 4)]
+# Some minutes each: not in every run.
+CASES += [linux_minute(cpus, n) for cpus in (2, 4) for n in (1, 2)] if "LINUX_MINUTE" in os.environ else []
