@@ -1,4 +1,4 @@
-"""Rewrites a C file so that it holds all its mutants at once, each behind `mutant == N` (see run.py).
+"""Rewrites a C file so that it holds all its mutants at once, each behind `is_mutant(N)` (see run.py).
 
 clang's syntax tree says where each operand is, so the text between is all that changes. Inner mutants are rewritten
 before outer ones; code that a macro brings in is left alone."""
@@ -53,10 +53,10 @@ class Rewriter:
         parts = self.children(node, span)
         if kind == "UnaryOperator" and op == "!":
             n = self.new(span[0], "! dropped")
-            return f"(mutant == {n} ? !({parts}) : ({parts}))"
+            return f"(is_mutant({n}) ? !({parts}) : ({parts}))"
         if kind == "CXXBoolLiteralExpr" or kind == "IntegerLiteral":
             n = self.new(span[0], f"{self.text[span[0]:span[1]]} + 1")
-            return f"(mutant == {n} ? {parts} + 1 : {parts})"
+            return f"(is_mutant({n}) ? {parts} + 1 : {parts})"
         return parts
 
     def children(self, node, span):
@@ -83,13 +83,13 @@ class Rewriter:
             if value.get("type", {}).get("qualType") == "_Bool" or self.text[self.span(node)[0]:].startswith(
                     ("return true", "return false")):
                 n = self.new(self.span(node)[0], "returned bool negated")
-                return f"return mutant == {n} ? !({text[6:]}) : ({text[6:]})"
+                return f"return is_mutant({n}) ? !({text[6:]}) : ({text[6:]})"
             return text
         is_body = parent["kind"] == "CompoundStmt"
         if is_body and (kind in ("CallExpr", "CompoundAssignOperator") or
                         kind == "BinaryOperator" and node.get("opcode") == "="):
             n = self.new(self.span(node)[0], "statement left out")
-            return f"if (mutant != {n}) {text}"
+            return f"if (!is_mutant({n})) {text}"
         return text
 
     def binary(self, node, span, op):
@@ -102,14 +102,14 @@ class Rewriter:
         for other in BINARY[op]:
             if pointer and op not in ("==", "!=", "&&", "||"):
                 continue
-            text = f"mutant == {self.new(span[0], f'{op} -> {other}')} ? ({a}) {other} ({b}) : ({text})"
+            text = f"is_mutant({self.new(span[0], f'{op} -> {other}')}) ? ({a}) {other} ({b}) : ({text})"
         return f"({text})"
 
     def compound(self, span, kids, op):
         a, b = self.rewrite(kids[0]), self.rewrite(kids[1])
         text = f"{a} {op} {b}"
         for other in ASSIGN[op]:
-            text = f"(mutant == {self.new(span[0], f'{op} -> {other}')} ? ({a} {other} {b}) : ({text}))"
+            text = f"(is_mutant({self.new(span[0], f'{op} -> {other}')}) ? ({a} {other} {b}) : ({text}))"
         return text
 
 
@@ -139,4 +139,4 @@ def rewrite_file(path, first, flags):
         begin, end = rewriter.span(body)
         out += [text[at:begin], rewriter.rewrite(body)]
         at = end
-    return "extern int mutant;\n" + "".join(out) + text[at:], rewriter.mutants
+    return '#include "switch.h"\n' + "".join(out) + text[at:], rewriter.mutants
