@@ -50,6 +50,46 @@ def check_error(timesim, path):
     return None
 
 
+def check_text(timesim):
+    """Ends of lines of other systems, no end at all, a line of 200,000 numbers, no line; bytes that are no text, and what
+    is no file."""
+    scenario = (HERE / "figure7.scenario").read_text()
+    golden = (HERE / "figure7.tsv").read_text()
+    for text in (scenario.replace("\n", "\r\n"), scenario.rstrip("\n"), scenario.replace(" ", "\t  ")):
+        if run(timesim, ["-"], input=text).stdout != golden:
+            return "other blanks: %r" % text
+    if run(timesim, ["-"], input="").stdout != "rt\tat\tkind\ttimer\tmode\n":
+        return "an empty scenario"
+    many = "timer T oneshot at=%s\nrun 0 600000\n" % ",".join(str(3 * n) for n in range(200000))
+    if "due=200000 delivered=200000 " not in run(timesim, ["--quiet", "--ledger", "-"], input=many).stdout:
+        return "a long line"
+    for wrong in ("run 0 10\0", "run 0 10\0 20\nread 5\n", "\0", "r\0u\0n\0"):
+        out = run(timesim, ["-"], input=wrong)
+        if out.returncode != 2 or out.stdout or "stdin:1: " not in out.stderr:
+            return "accepted: %r" % wrong
+    out = run(timesim, [str(HERE)])
+    if out.returncode != 2 or out.stdout or "Is a directory" not in out.stderr:
+        return "a folder: %s" % out.stderr
+    return None
+
+
+def check_drawing(timesim):
+    """However large the numbers and long the names, what is written keeps its room."""
+    top = 1 << 62
+    names = ["T", "a-name-that-nobody-would-want-to-write-out", "x" * 1000]
+    text = "".join("timer %s periodic first=%d period=%d\n" % (name, top // 9, top // 9 + i) for i, name in enumerate(names))
+    text += "run 0 %d\nrun %d %d\n" % (top // 4, top // 2, top)
+    out = run(timesim, ["--svg", "/dev/stderr", "--quiet", "-"], input=text)
+    written = [(t.getAttribute("class"), t.firstChild.data) for t in xml.dom.minidom.parseString(out.stderr).getElementsByTagName("text")]
+    for kind, most in (("event", 11), ("name", 20), ("tick", 6), ("scale", 6)):
+        found = [text for of, text in written if of == kind]
+        if not found or max(map(len, found)) > most:
+            return "%s: %s" % (kind, found)
+    if not any("in units of 1" in text for of, text in written):
+        return "no unit"
+    return None
+
+
 def check_options(timesim):
     """Standard input is a file like others; a drawing is well-formed; wrong options and missing files are refused."""
     scenario = HERE / "figure7.scenario"
@@ -72,7 +112,7 @@ def main():
     checks = {path.stem: check_golden(timesim, path, update) for path in sorted(HERE.glob("*.scenario"))}
     for path in sorted(HERE.glob("errors/*.scenario")):
         checks["errors/" + path.stem] = check_error(timesim, path)
-    checks["options"] = check_options(timesim)
+    checks.update(text=check_text(timesim), drawing=check_drawing(timesim), options=check_options(timesim))
     failed = {name: fault for name, fault in checks.items() if fault is not None}
     for name, fault in failed.items():
         print("FAIL golden/%s: %s" % (name, fault))

@@ -52,13 +52,16 @@ static bool number_until(const struct place *p, const char *what, const char *te
         return parse_error(p, "%s: a number is missing", what);
     }
     for (const char *c = text; c != end; c++) {
+        uint64_t digit;
+
         if (*c < '0' || *c > '9') {
             return parse_error(p, "%s: \"%s\" is not a number", what, text);
         }
-        n = n * 10 + (uint64_t)(*c - '0');
-        if (n > SCENARIO_MAX) {
+        digit = (uint64_t)(*c - '0');
+        if (n > (SCENARIO_MAX - digit) / 10) {
             return parse_error(p, "%s: \"%s\" is more than 2^62", what, text);
         }
+        n = n * 10 + digit;
     }
     *value = n;
     return true;

@@ -1,5 +1,6 @@
 #include "scenario.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,8 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\v' || c == '\f';
 }
 
-/* One line without its end, of any length. False at the end of the file. A NUL ends its text early. */
+/* One line without its end, of any length. False at the end of the file. A NUL, which would end its text
+ * early, becomes a character that no word has. */
 static bool read_text(FILE *file, struct line *line)
 {
     size_t length = 0;
@@ -30,7 +32,7 @@ static bool read_text(FILE *file, struct line *line)
             line->size = line->size * 2 + 64;
             line->text = parse_grow(line->text, line->size, 1);
         }
-        line->text[length++] = (char)c;
+        line->text[length++] = c != '\0' ? (char)c : '\1';
     }
     if (length == 0 && c == EOF) {
         return false;
@@ -213,14 +215,22 @@ static bool order_windows(struct place *p, struct scenario *s)
     return true;
 }
 
+/* The windows are in order, and none touches another. */
 static bool in_window(const struct scenario *s, uint64_t rt)
 {
-    for (size_t i = 0; i < s->window_count; i++) {
-        if (rt >= s->windows[i].from && rt < s->windows[i].to) {
-            return true;
+    size_t low = 0;
+    size_t high = s->window_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (rt >= s->windows[middle].to) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return false;
+    return low < s->window_count && rt >= s->windows[low].from;
 }
 
 static bool resolve(struct place *p, struct scenario *s, struct directive *d)
@@ -261,6 +271,7 @@ bool scenario_read(FILE *file, const char *name, struct scenario *s)
     struct place p = {.file = name};
     struct line line = {0};
     bool ok = true;
+    int error;
 
     *s = (struct scenario){.policy = vtime_policy_figure7()};
     while (ok && read_text(file, &line)) {
@@ -268,10 +279,11 @@ bool scenario_read(FILE *file, const char *name, struct scenario *s)
         split(&line);
         ok = line.count == 0 || read_line(&p, &line, s);
     }
+    error = errno;
     free(line.text);
     free(line.words);
     if (ok && ferror(file)) {
-        ok = parse_error(&p, "cannot be read");
+        ok = parse_error(&p, "cannot be read: %s", strerror(error));
     }
     return ok && order(&p, s);
 }
