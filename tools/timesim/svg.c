@@ -18,6 +18,8 @@
 #define SLICE_H    26.0
 #define PLOT_H     200.0
 #define LABEL_GAP  13.0  /* the least distance between two labels on a line */
+#define LABEL_MOST 11    /* characters of an event's label: more would reach the line above */
+#define NAME_MOST  20    /* characters of a timer's name that fit left of its line */
 #define MAX_ROWS   20000 /* a diagram with more marks than this shows nothing */
 #define MAX_EDGES  360
 
@@ -30,6 +32,7 @@ struct svg {
     bool more;
     double scale;
     uint64_t end;
+    uint64_t per; /* all numbers are shown in this unit: a power of 1,000 */
 };
 
 struct svg *svg_open(const char *path, const struct scenario *s, bool naive)
@@ -95,12 +98,34 @@ static void line(const struct svg *svg, double x1, double y1, double x2, double 
             y2, class);
 }
 
+/* A name as far as there is room for it; what is cut off shows as dots. */
+static void name_text(const struct svg *svg, double y, const char *name)
+{
+    char shown[NAME_MOST + 1];
+
+    if (snprintf(shown, sizeof(shown), "%s", name) > NAME_MOST) {
+        snprintf(shown + NAME_MOST - 2, 3, "..");
+    }
+    text(svg, 10, y, "name", shown);
+}
+
+/* The least power of 1,000 in which the whole time has at most six digits. */
+static uint64_t unit_of_numbers(uint64_t whole)
+{
+    uint64_t per = 1;
+
+    while (whole / per >= 1000000) {
+        per *= 1000;
+    }
+    return per;
+}
+
 /* 1, 2, 5, 10, 20 ... : the least such unit of which the whole time has at most `most`. */
 static uint64_t nice_unit(uint64_t whole, uint64_t most)
 {
     static const uint64_t steps[] = {1, 2, 5};
 
-    for (uint64_t power = 1; power < SCENARIO_MAX / 10; power *= 10) {
+    for (uint64_t power = 1; power <= SCENARIO_MAX; power *= 10) {
         for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
             if (whole / (steps[i] * power) <= most) {
                 return steps[i] * power;
@@ -117,7 +142,7 @@ static void draw_clock(const struct svg *svg)
     char caption[64];
     bool high = false;
 
-    snprintf(caption, sizeof(caption), "edge = %" PRIu64, unit);
+    snprintf(caption, sizeof(caption), "edge = %" PRIu64, unit / svg->per);
     text(svg, 10, TOP + 8, "name", "hardware clock");
     text(svg, 10, TOP + 22, "note", caption);
     fprintf(svg->file, "<path class=\"clock\" d=\"M%.1f %.1f", LEFT, TOP + CLOCK_H);
@@ -136,7 +161,7 @@ static void draw_scale(const struct svg *svg, double bottom)
     for (uint64_t rt = 0; rt <= svg->end; rt += unit) {
         char number[32];
 
-        snprintf(number, sizeof(number), "%" PRIu64, rt);
+        snprintf(number, sizeof(number), "%" PRIu64, rt / svg->per);
         line(svg, x_of(svg, rt), TOP + CLOCK_H + 4, x_of(svg, rt), bottom, "grid");
         text(svg, x_of(svg, rt), TOP - 8, "tick", number);
     }
@@ -154,14 +179,14 @@ static void draw_slices(const struct svg *svg, double y)
 
         fprintf(svg->file, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"slice\"/>\n",
                 x, y, width, SLICE_H);
-        snprintf(label, sizeof(label), "%" PRIu64 " - %" PRIu64, w->from, w->to);
+        snprintf(label, sizeof(label), "%" PRIu64 " - %" PRIu64, w->from / svg->per, w->to / svg->per);
         if (width > 12.0 * (double)strlen(label) / 2) {
             text(svg, x + width / 2, y + 17, "mid", label);
         }
     }
 }
 
-/* The mark of an event, and its real time where there is room; the AT too where it differs. */
+/* The mark of an event, and its real time where there is room; the AT too where it differs and fits. */
 static void draw_event(const struct svg *svg, const struct row *row, double *last_label)
 {
     static const char *const classes[] = {"normal", "catchup", "leap"};
@@ -174,10 +199,9 @@ static void draw_event(const struct svg *svg, const struct row *row, double *las
         return;
     }
     *last_label = x;
-    if (row->at == row->rt) {
-        snprintf(label, sizeof(label), "%" PRIu64, row->rt);
-    } else {
-        snprintf(label, sizeof(label), "%" PRIu64 " (%" PRIu64 ")", row->rt, row->at);
+    if (row->at == row->rt || snprintf(label, sizeof(label), "%" PRIu64 " (%" PRIu64 ")", row->rt / svg->per,
+                                       row->at / svg->per) > LABEL_MOST) {
+        snprintf(label, sizeof(label), "%" PRIu64, row->rt / svg->per);
     }
     fprintf(svg->file, "<text transform=\"translate(%.1f %.1f) rotate(-60)\" class=\"event\">%s</text>\n",
             x + 3, y - 25, label);
@@ -189,7 +213,7 @@ static void draw_timers(const struct svg *svg)
         double last_label = -LABEL_GAP;
         double y = y_of_timer(timer);
 
-        text(svg, 10, y - 6, "name", svg->s->timers[timer].name);
+        name_text(svg, y - 6, svg->s->timers[timer].name);
         line(svg, LEFT, y, LEFT + WIDTH, y, "axis");
         for (size_t i = 0; i < svg->count; i++) {
             const struct row *row = &svg->rows[i];
@@ -222,7 +246,7 @@ static void draw_at_scale(const struct svg *svg, double y0, double scale)
         char number[32];
         double y = y0 - (double)at * scale;
 
-        snprintf(number, sizeof(number), "%" PRIu64, at);
+        snprintf(number, sizeof(number), "%" PRIu64, at / svg->per);
         line(svg, LEFT - 4, y, LEFT + WIDTH, y, "grid");
         text(svg, LEFT - 8, y + 4, "scale", number);
     }
@@ -280,6 +304,7 @@ static void draw_legend(const struct svg *svg)
         double width;
     } marks[] = {{"leap", "leap", 50}, {"catchup", "catch-up mode", 105}, {"normal", "normal mode", 95}};
     double x = LEFT + WIDTH;
+    char numbers[64] = "events: real time (apparent time)";
 
     text(svg, 10, 22, "title", svg->naive ? "Timers without a coordinator" : "Timers in apparent time");
     if (svg->more) {
@@ -290,7 +315,10 @@ static void draw_legend(const struct svg *svg)
         line(svg, x, 10, x, 24, marks[i].class);
         text(svg, x + 6, 21, "note", marks[i].means);
     }
-    text(svg, x - 235, 21, "note", "events: real time (apparent time)");
+    if (svg->per > 1) {
+        snprintf(numbers, sizeof(numbers), "all numbers in units of %" PRIu64, svg->per);
+    }
+    text(svg, x - 235, 21, "note", numbers);
 }
 
 static void draw(struct svg *svg)
@@ -302,6 +330,7 @@ static void draw(struct svg *svg)
 
     svg->end = s->window_count != 0 ? s->windows[s->window_count - 1].to : 1;
     svg->scale = WIDTH / (double)svg->end;
+    svg->per = unit_of_numbers(svg->end);
     fprintf(
         svg->file,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%.0f\" viewBox=\"0 0 %.0f %.0f\">\n",
