@@ -257,16 +257,18 @@ static unsigned int waits_for(const struct vtime *t, enum vt_cpu_state state)
 {
     unsigned int mask = 0;
     rt_t due;
+    rt_t by;
 
     if (!t->several || !t->moving || t->policy.naive || t->queue.head == NULL) {
         return 0;
     }
     due = vt_moment_ceil(&t->rt_n);
+    by = due > t->rt_c ? due : t->rt_c;
     for (const struct vtimer *timer = t->queue.head; timer != NULL;
          timer = queue_next_equal(&t->queue, timer)) {
         bool closed = t->gates >> timer->vcpu & 1u;
 
-        if (closed && gate_opens(t, timer->vcpu) > (due > t->rt_c ? due : t->rt_c)) {
+        if (closed && gate_opens(t, timer->vcpu) > by) {
             mask |= if_in_state(t, timer->vcpu, state);
         }
         if (due <= t->rt_c && taken_gate(t, timer) > t->rt_c) {

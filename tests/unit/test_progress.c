@@ -464,6 +464,10 @@ static void test_nobody_is_waited_for(void **state)
     assert_int_equal(vtime_waits_for(&r.time), 0);
     once(&r, 2, 101);
     assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    once(&r, 2, 100 + 10000); /* when the round is over, and with it the wait: to the unit */
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+    once(&r, 2, 100 + 10000 - 1);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
     vtime_vcpu_stop(&r.time, 0);
     assert_int_equal(vtime_waits_for(&r.time), 0);
 
@@ -492,6 +496,10 @@ static void test_waiting_for_who_has_to_take(void **state)
     vtime_vcpu_stop(&r.time, 0); /* a loss: lateness matters */
     vtime_latch(&r.time, 150);
     vtime_vcpu_run(&r.time, 0);
+    run_to(&r, 199);
+    assert_int_equal(vtime_waits_for(&r.time), 0); /* AT does not stand yet */
+    run_to(&r, 200);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
     run_to(&r, 260);
     assert_int_equal(r.events, 1);
     assert_int_equal(vtime_now(&r.time), 200);
@@ -500,6 +508,78 @@ static void test_waiting_for_who_has_to_take(void **state)
     assert_int_equal(vtime_waits_for(&r.time), 0);
     run_to(&r, 261);
     assert_int_equal(r.events, 2);
+}
+
+/* "... bounded by one scheduler round" (2.11): who has not taken the last one by then is waited for no more.
+ */
+static void test_waiting_for_one_round(void **state)
+{
+    (void)state;
+    start(0);
+    r.timer[1].v.vcpu = 1;
+    r.timer[1].keeps = true;
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    every(&r, 1, 100, 100);
+    run_to(&r, 110);
+    vtime_vcpu_stop(&r.time, 1);
+    vtime_vcpu_stop(&r.time, 0);
+    vtime_latch(&r.time, 150);
+    vtime_vcpu_run(&r.time, 0); /* the VM had run for 100 at the event, and has for 110 now */
+    run_to(&r, 10139);
+    assert_int_equal(r.events, 1);
+    assert_int_equal(vtime_waits_for(&r.time), 1u << 1);
+    vtime_latch(&r.time, 10140);
+    assert_int_equal(vtime_waits_for(&r.time), 0);
+    run_to(&r, 10140);
+    assert_int_equal(r.events, 2);
+}
+
+/* 2.6: "no longer than the vCPU has itself executed for one period (M for a one-shot)". The one that has to
+ * take it is not the one that the next event goes to, whose progress is made. */
+static void test_a_one_shot_waits_for_m(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    r.timer[1].keeps = true;
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    once(&r, 1, 100);
+    run_to(&r, 90);
+    vtime_vcpu_stop(&r.time, 0);
+    vtime_vcpu_stop(&r.time, 1);
+    vtime_latch(&r.time, 150);
+    vtime_vcpu_run(&r.time, 0);
+    vtime_vcpu_run(&r.time, 1);
+    run_to(&r, 150);
+    assert_int_equal(r.events, 1); /* late: at 150 instead of 100 */
+    vtime_target(&r.time, &r.timer[1].v, 0);
+    once(&r, 1, 110);
+    run_to(&r, 199);
+    assert_int_equal(r.events, 1);
+    run_to(&r, 200);
+    assert_int_equal(r.events, 2);
+}
+
+/* vtime_target() is an incident: the wait for the new target bends the line of AT from where it is, and
+ * whoever goes by the old deadline is told. */
+static void test_another_target_takes_nothing_back(void **state)
+{
+    (void)state;
+    start(50);
+    r.timer[1].v.vcpu = 1;
+    vtime_vcpu_run(&r.time, 1);
+    resume_at(&r, 0);
+    once(&r, 1, 100);
+    once(&r, 2, 120);
+    run_to(&r, 110);
+    assert_int_equal(vtime_outlook(&r.time)->deadline, 120);
+    vtime_target(&r.time, &r.timer[2].v, 1);
+    assert_int_equal(vtime_peek(&r.time), 110);
+    assert_int_equal(vtime_outlook(&r.time)->deadline, 150);
+    run_to(&r, 130);
+    assert_int_equal(vtime_peek(&r.time), 115);
 }
 
 int main(void)
@@ -530,6 +610,9 @@ int main(void)
         cmocka_unit_test(test_the_only_vcpu_is_off),
         cmocka_unit_test(test_nobody_is_waited_for),
         cmocka_unit_test(test_waiting_for_who_has_to_take),
+        cmocka_unit_test(test_waiting_for_one_round),
+        cmocka_unit_test(test_a_one_shot_waits_for_m),
+        cmocka_unit_test(test_another_target_takes_nothing_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

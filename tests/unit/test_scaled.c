@@ -185,6 +185,77 @@ static void overshoot_at_a_slope(void **state)
     assert_int_equal(vt_tsc_line_at(vmx, vtime_outlook(&r.time)->line, r.time.rt_c), shown);
 }
 
+/* The same where it was not late: AT goes on from what was shown at once, and does not stand until the old
+ * line comes by. What the line itself says is nothing new. */
+static void what_was_shown_between_events(void **state)
+{
+    (void)state;
+    start_behind(vmx, (struct vt_ratio){2, 1});
+    struct vt_tsc_line line = vtime_outlook(&r.time)->line;
+    at_t seen;
+
+    vtime_advance(&r.time, r.time.rt_c + 1001);
+    seen = vt_tsc_line_at(vmx, line, r.time.rt_c);
+    vtime_shown(&r.time, seen);
+    assert_true(r.time.scaled.ratio == line.ratio && r.time.scaled.offset == line.offset);
+    vtime_shown(&r.time, seen + 5000);
+    assert_int_equal(vtime_peek(&r.time), seen + 5000);
+    vtime_advance(&r.time, r.time.rt_c + 10);
+    assert_true(vtime_peek(&r.time) > seen + 5000);
+}
+
+/* A processor that scales is known from then on, and another policy takes AT off a line that it may not have,
+ * where it is. */
+static void what_may_be_scaled_changes(void **state)
+{
+    struct vtime_policy p;
+    at_t at;
+
+    (void)state;
+    start_behind((struct vt_scaling){0}, (struct vt_ratio){19, 16});
+    assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
+    vtime_set_scaling(&r.time, vmx);
+    assert_true(vtime_outlook(&r.time)->line.ratio != 0);
+    vtime_advance(&r.time, r.time.rt_c + 12347);
+    at = vtime_peek(&r.time);
+    p = r.time.policy;
+    p.gap = VT_GAP_JUMP;
+    vtime_set_policy(&r.time, &p);
+    assert_int_equal(r.time.scaled.ratio, 0);
+    assert_int_equal(r.time.at_l, at);
+    assert_int_equal(vtime_peek(&r.time), at);
+}
+
+/* The next event's interrupt goes to another vCPU, which has not made its progress since its own last event:
+ * that takes longer, and the line is another one from where AT is. */
+static void another_target_is_another_line(void **state)
+{
+    struct vt_tsc_line line;
+    at_t at;
+    rt_t gate;
+
+    (void)state;
+    start_behind(vmx, (struct vt_ratio){2, 1});
+    vtime_vcpu_run(&r.time, 1);
+    r.timer[1].v.vcpu = 1;
+    r.timer[1].v.progress = 900000;
+    once(&r, 1, vtime_peek(&r.time));
+    gate = r.time.rt_c + 900000;
+    vtime_advance(&r.time, r.time.rt_c);
+    assert_int_equal(r.events, 1);
+    assert_true(vtime_outlook(&r.time)->deadline < gate);
+    vtime_advance(&r.time, r.time.rt_c + 12347);
+    at = vtime_peek(&r.time);
+    vtime_target(&r.time, &r.timer[0].v, 1);
+    assert_int_equal(vtime_peek(&r.time), at);
+    assert_int_equal(vtime_outlook(&r.time)->deadline, gate);
+    line = vtime_outlook(&r.time)->line;
+    assert_int_equal(vt_tsc_line_at(vmx, line, r.time.rt_c), at);
+    assert_true(vt_tsc_line_at(vmx, line, gate) <= r.time.queue.head->at);
+    vtime_advance(&r.time, gate - 1);
+    assert_in_range(vtime_peek(&r.time), at + 1, r.time.queue.head->at - 1);
+}
+
 /* Whatever its numbers are, a line does not lead out of [AT_L, AT_N]. */
 static void a_line_is_bounded_by_what_was_and_what_is_to_come(void **state)
 {
@@ -212,6 +283,9 @@ int main(void)
         cmocka_unit_test(where_there_is_none),
         cmocka_unit_test(leaving_a_line_loses_nothing),
         cmocka_unit_test(overshoot_at_a_slope),
+        cmocka_unit_test(what_was_shown_between_events),
+        cmocka_unit_test(what_may_be_scaled_changes),
+        cmocka_unit_test(another_target_is_another_line),
         cmocka_unit_test(a_line_is_bounded_by_what_was_and_what_is_to_come),
     };
 

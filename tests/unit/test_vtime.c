@@ -59,13 +59,17 @@ static void test_setting_from_within_an_event(void **state)
     time_rig_init(&r, &p, 0);
     once(&r, 0, 10);
     once(&r, 1, 10);
+    every(&r, 2, 10, 5);
     r.timer[0].rearm = 10; /* the very same AT: a new event, after the instant is complete */
+    r.timer[2].rearm = 18; /* its entry stands at 15 by then */
     resume_at(&r, 0);
-    run_to(&r, 20);
+    run_to(&r, 40);
     expect_event(&r, 0, 10, 10, 0, VT_NORMAL);
     expect_event(&r, 1, 10, 10, 1, VT_NORMAL);
-    expect_event(&r, 2, 10, 10, 0, VT_NORMAL);
-    assert_int_equal(r.events, 3);
+    expect_event(&r, 2, 10, 10, 2, VT_NORMAL);
+    expect_event(&r, 3, 10, 10, 0, VT_NORMAL);
+    expect_event(&r, 4, 18, 18, 2, VT_NORMAL);
+    assert_int_equal(r.events, 5);
     assert_int_equal(vtime_deadline(&r.time), RT_NEVER);
 }
 
@@ -81,7 +85,11 @@ static void test_far_future_is_never(void **state)
     resume_at(&r, 0);
     run_to(&r, 1000);
     assert_int_equal(r.events, 1);
+    every(&r, 0, 2000, 10);
+    once(&r, 0, AT_LIMIT); /* what was armed is so no more */
     assert_int_equal(vtime_deadline(&r.time), RT_NEVER);
+    run_to(&r, 3000);
+    assert_int_equal(r.events, 1);
     assert_null(vtime_check(&r.time));
 }
 
