@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CORE = ["muldiv", "counter", "heap", "queue", "rate", "apparent", "scaled", "deliver", "run", "progress", "ledger", "vtime",
         "naive", "coordinator", "monitor"]
 # The quick ones first; "golden" is timesim's.
-TESTS = ["paragraphs", "vtime", "incident", "progress", "rate", "ledger", "observer", "counter", "queue", "muldiv", "coordinator",
+TESTS = ["paragraphs", "missed", "vtime", "incident", "progress", "rate", "ledger", "observer", "counter", "queue", "muldiv", "coordinator",
          "heap", "scaled", "time_properties", "golden", "queue_model", "busy"]
 FLAGS = ["-std=c11", "-I.", "-D_DEFAULT_SOURCE", "-DESC_DEBUG"]
 CPU = 3  # a test that takes this many times its processor time (and a second) hangs in the mutant

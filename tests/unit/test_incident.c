@@ -40,7 +40,7 @@ static void at_is(rt_t rt, at_t at)
 
 /* "gap=jump keeps the patent's literal equation: neither is an incident" (2.5). Lost at 101.5, back at 104.5:
  * with either rounded it would be 105 at 2004. */
-static void a_loss_with_gap_jump_is_none(void **state)
+static void p0110_a_loss_with_gap_jump_is_none(void **state)
 {
     (void)state;
     start_at_three_halves(VT_GAP_JUMP);
@@ -54,7 +54,7 @@ static void a_loss_with_gap_jump_is_none(void **state)
 }
 
 /* "Losing the processor is an incident" otherwise: AT_L is the AT at that moment, rounded down. */
-static void a_loss_with_gap_smooth_is_one(void **state)
+static void p0110_a_loss_with_gap_smooth_is_one(void **state)
 {
     (void)state;
     start_at_three_halves(VT_GAP_SMOOTH);
@@ -168,8 +168,8 @@ static void a_leap_takes_nothing_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_loss_with_gap_jump_is_none),
-        cmocka_unit_test(a_loss_with_gap_smooth_is_one),
+        cmocka_unit_test(p0110_a_loss_with_gap_jump_is_none),
+        cmocka_unit_test(p0110_a_loss_with_gap_smooth_is_one),
         cmocka_unit_test(another_policy_is_none),
         cmocka_unit_test(what_was_known_is_none),
         cmocka_unit_test(the_line_begins_at_what_was_shown),

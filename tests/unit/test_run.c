@@ -142,7 +142,7 @@ static void look_at_tsc(struct vcpu *v, uint64_t deadline, struct exit_record *e
 
 /* DESIGN.md 2.10: RDTSC needs no exit while AT runs parallel to RT; behind (catch-up at another slope) it
  * does, and so it does always with time=strict. */
-static void rdtsc_runs_free_on_a_line(void **state)
+static void p0110_time_fast_and_strict(void **state)
 {
     (void)state;
     fake->on_run = look_at_tsc;
@@ -161,7 +161,7 @@ static void rdtsc_runs_free_on_a_line(void **state)
 }
 
 /* ... and at the catch-up rate too where the processor scales a TSC: what RDTSC would show is AT. */
-static void rdtsc_runs_free_at_a_slope(void **state)
+static void p0110_time_fast_at_a_slope(void **state)
 {
     (void)state;
     vtime_set_scaling(&vm->time, (struct vt_scaling){48, 1 << 16});
@@ -479,8 +479,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(until_the_end_of_the_slice),
         TEST(exits_cost_no_time),
-        TEST(rdtsc_runs_free_on_a_line),
-        TEST(rdtsc_runs_free_at_a_slope),
+        TEST(p0110_time_fast_and_strict),
+        TEST(p0110_time_fast_at_a_slope),
         TEST(ticks_are_injected_when_due),
         TEST(taken_at_once_is_acknowledged_at_once),
         TEST(the_hosts_own_turn_is_no_progress),
