@@ -103,6 +103,21 @@ static void p0065_pending_to_the_unit(void **state)
     expect_event(&r, 2, 106, 104, 0, VT_NORMAL);
 }
 
+/* What was programmed anew is not what was pending: due at once, in the very unit of the last event. */
+static void p0065_programmed_anew(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.naive = true;
+    start(&p);
+    once(&r, 0, 10);
+    resume_at(&r, 0);
+    run_to(&r, 10);
+    once(&r, 0, 10);
+    assert_int_equal(vtime_deadline(&r.time), 10);
+}
+
 static void p0065_many_pending_events(void **state)
 {
     struct vtime_policy p = vtime_policy_figure7();
@@ -491,6 +506,7 @@ int main(void)
         T(p0065_without_coordination),
         T(p0065_naive_accounts_balance_through_a_pause),
         T(p0065_pending_to_the_unit),
+        T(p0065_programmed_anew),
         T(p0065_many_pending_events),
         T(p0083_polling),
         T(p0083_polling_is_latency),

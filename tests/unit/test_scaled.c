@@ -204,6 +204,23 @@ static void what_was_shown_between_events(void **state)
     assert_true(vtime_peek(&r.time) > seen + 5000);
 }
 
+/* Latched past the deadline, before anything is delivered: a read is not past the undelivered event (2.4),
+ * wherever the line would be by then. */
+static void a_line_ends_at_the_event(void **state)
+{
+    static const rt_t late[] = {0, 1, 1000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(late) / sizeof(late[0]); i++) {
+        start_behind(vmx, (struct vt_ratio){32, 1});
+        struct vt_outlook o = *vtime_outlook(&r.time);
+
+        assert_true(vt_tsc_line_at(vmx, o.line, o.deadline) > r.time.queue.head->at);
+        vtime_latch(&r.time, o.deadline + late[i]);
+        assert_int_equal(vtime_now(&r.time), r.time.queue.head->at);
+    }
+}
+
 /* A processor that scales is known from then on, and another policy takes AT off a line that it may not have,
  * where it is. */
 static void what_may_be_scaled_changes(void **state)
@@ -284,6 +301,7 @@ int main(void)
         cmocka_unit_test(leaving_a_line_loses_nothing),
         cmocka_unit_test(overshoot_at_a_slope),
         cmocka_unit_test(what_was_shown_between_events),
+        cmocka_unit_test(a_line_ends_at_the_event),
         cmocka_unit_test(what_may_be_scaled_changes),
         cmocka_unit_test(another_target_is_another_line),
         cmocka_unit_test(a_line_is_bounded_by_what_was_and_what_is_to_come),
