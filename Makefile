@@ -153,7 +153,7 @@ prove:
 	tools/prove
 
 bench-time: $(BUILD)/bench_time
-	$(PYTHON) tests/bench/bench_time.py $< $(BUILD)
+	$(PYTHON) tests/bench/bench_time.py $< $(BUILD) $(BENCH_TIME_ARGS)
 $(BUILD)/bench_time: $(BUILD)/native/tests/bench/bench_time.o $(TIMERS_C:%.c=$(BUILD)/native/%.o)
 	$(say) HOSTLD $@
 	$(Q)$(HOSTCC) $^ -o $@

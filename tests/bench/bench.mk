@@ -63,3 +63,4 @@ bench-scaling: kernel guests
 bench-docs:
 	$(Q)$(MAKE) --no-print-directory bench-peers BENCH_ARGS=--docs
 	$(Q)$(MAKE) --no-print-directory bench-linux BENCH_ARGS=--docs
+	$(Q)$(MAKE) --no-print-directory bench-time BENCH_TIME_ARGS=--docs

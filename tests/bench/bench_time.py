@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Instructions for each operation of the coordinator, counted by callgrind: a table, and BUILD/bench-time.json.
 
-    tests/bench/bench_time.py PROGRAM BUILD
+    tests/bench/bench_time.py PROGRAM BUILD [--docs]
 
-The counts are exact and the same in each run. Fails where an operation grows faster than logarithmically: from ten
+--docs puts the table into docs/performance.md. The counts are exact and the same in each run. Fails where an operation grows faster than logarithmically: from ten
 timers or VMs on, each doubling may cost at most as much again as PER_DOUBLING."""
 import json
 import math
@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+import report
 
 PER_DOUBLING = 120  # instructions: a step down a heap for the removal and one for the insertion, and the way back up
 
@@ -36,10 +38,9 @@ def measure(program, build):
 
 def table(costs, title):
     counts = sorted({n for by_count in costs.values() for n in by_count})
-    print(f"{title:34}" + "".join(f"{n:>9}" for n in counts))
-    for op, by_count in costs.items():
-        print(f"{op:34}" + "".join(f"{by_count[n]:9.0f}" for n in counts))
-    print()
+    lines = [f"{title:34}" + "".join(f"{n:>9,}" for n in counts)]
+    lines += [f"{op:34}" + "".join(f"{by_count[n]:9,.0f}" for n in counts) for op, by_count in costs.items()]
+    return "\n".join(lines)
 
 
 def too_steep(costs):
@@ -51,12 +52,15 @@ def too_steep(costs):
 
 
 def main():
-    program, build = sys.argv[1:]
+    program, build = sys.argv[1:3]
     costs = measure(program, build)
     vms = {op: c for op, c in costs.items() if op.startswith("coordinator")}
-    table({op: c for op, c in costs.items() if op not in vms}, "instructions, by timers in a VM")
-    table(vms, "instructions, by VMs")
+    timers = {op: c for op, c in costs.items() if op not in vms}
+    text = f"{table(timers, 'instructions, by timers in a VM')}\n\n{table(vms, 'instructions, by VMs')}"
+    print(text)
     (Path(build) / "bench-time.json").write_text(json.dumps({"unit": "instructions", "costs": costs}, indent=1) + "\n")
+    if "--docs" in sys.argv[3:]:
+        report.put_into(report.DOCS, "time", f"```\n{text}\n```")
     faults = list(too_steep(costs))
     for fault in faults:
         print(f"bench-time: {fault}")
