@@ -68,9 +68,9 @@ def main():
     print(report.table(records))
     if args.docs:
         report.into_docs(records, args.seconds)
-    broken = [r for r in records if r["mode"] == "coordinated" and report.faults(r)]
+    broken = [r for r in records if r["mode"] == "coordinated" and report.faults(r, args.seconds)]
     for record in broken:
-        print(f"coherence: {record['vms']} VMs, coordinated: {', '.join(report.faults(record))}", file=sys.stderr)
+        print(f"coherence: {record['vms']} VMs, coordinated: {', '.join(report.faults(record, args.seconds))}", file=sys.stderr)
     return 1 if broken or failed else 0
 
 

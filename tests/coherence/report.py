@@ -12,6 +12,7 @@ COLUMNS = [
     ("max_lag_ms", "lag ms", "{:.1f}"), ("catch_up_ms", "catch-up ms", "{}"),
 ]
 SCALES = {"disagreement_ns": 1000, "past_ns": 1000}
+RATE_PPM, RATE_SECONDS = 1, 60  # how near the rates must be, and what it takes to tell
 SLACK_NS = 20000  # what the clock guest lets two clocks differ by (its word limit=)
 COLOURS = {"coordinated": "#1f5fa8", "naive": "#c4561b", "-": "#889"}
 NAMES = {"coordinated": "Escapement", "naive": "Escapement, time=naive", "-": "plain QEMU"}
@@ -23,10 +24,12 @@ def shown(record, name, how):
     return "-" if value is None else how.format(value / SCALES[name] if name in SCALES else value)
 
 
-def faults(record):
-    """What a guest could see that a PC would not show it."""
+def faults(record, seconds=0):
+    """What a guest could see that a PC would not show it, in a run of so many seconds."""
+    rates = ("rate_ppm", "clock_ppm") if seconds >= RATE_SECONDS else ()
     return [f"{name} {record[name]}" for name in ("lost", "extra", "inversions", "backward") if record[name]] + \
         [f"{name} {record[name]}" for name in ("disagreement_ns", "past_ns") if record[name] > SLACK_NS] + \
+        [f"{name} {record[name]:.2f}" for name in rates if abs(record.get(name, 0)) > RATE_PPM] + \
         ([] if record.get("balanced", True) else ["the ledger does not balance"])
 
 

@@ -79,6 +79,12 @@ class Showing(unittest.TestCase):
         self.assertEqual(report.faults({**good, "past_ns": 20001, "balanced": False}),
                          ["past_ns 20001", "the ledger does not balance"])
 
+    def test_rates_of_a_minute(self):
+        good = {**self.records()[0], "clock_ppm": -0.9}
+        self.assertEqual(report.faults({**good, "rate_ppm": -1.01, "clock_ppm": 1.5}, 60), ["rate_ppm -1.01", "clock_ppm 1.50"])
+        self.assertEqual(report.faults({**good, "rate_ppm": 1.0}, 60), [])
+        self.assertEqual(report.faults({**good, "rate_ppm": 4.4}, 10), [])  # too short to tell
+
     def test_picture_is_xml_and_shows_each_run(self):
         drawn = minidom.parseString(report.svg(self.records(), 10))
         self.assertEqual(len(drawn.getElementsByTagName("polyline")), 1)
