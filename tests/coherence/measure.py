@@ -67,7 +67,7 @@ def main():
     report.write(args.out, records, args.seconds)
     print(report.table(records))
     if args.docs:
-        report.into_docs(records, args.seconds)
+        report.into_docs(records, args.seconds, args.on)
     broken = [r for r in records if r["mode"] == "coordinated" and report.faults(r, args.seconds)]
     for record in broken:
         print(f"coherence: {record['vms']} VMs, coordinated: {', '.join(report.faults(record, args.seconds))}", file=sys.stderr)

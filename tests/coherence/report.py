@@ -151,10 +151,10 @@ def write(folder, records, seconds):
     put(f"{folder}/coherence.svg", svg(records, seconds))
 
 
-def into_docs(records, seconds):
+def into_docs(records, seconds, on):
     """Replaces what stands between the comments `<!-- figures -->` and `<!-- end figures -->`; a run of a minute or more
-    goes between those of `minute`, and has no picture."""
-    place = "figures" if seconds < 60 else "minute"
+    goes between those of `minute-qemu` or `minute-bochs`, and has no picture."""
+    place = "figures" if seconds < RATE_SECONDS else f"minute-{on}"
     first, last = f"<!-- {place} -->\n", f"<!-- end {place} -->"
     with open(DOCS, encoding="utf-8") as file:
         head, _, rest = file.read().partition(first)
