@@ -25,9 +25,9 @@
 #define LINES_TEXT       240                              /* characters after which a guest's line is cut */
 #define LINES_TEXT_MAX   (LINES_TEXT - 1 + PRINTABLE_MAX) /* what its last byte gives stays in one piece */
 #define LINES_MAX        (VM_NAME_MAX + 2 + LINES_TEXT_MAX + 2)
-#define LINES_HOST_MAX   512 /* longest line of the hypervisor, newline included */
-#define LINES_RING       65536
-#define LINES_SHARE      1664 /* of each guest, bytes */
+#define LINES_HOST_MAX   512    /* longest line of the hypervisor, newline included */
+#define LINES_RING       131072 /* several VMs may end at once, with what they tell; who finds it full waits */
+#define LINES_SHARE      1664   /* of each guest, bytes */
 #define LINES_SHARE_HOST (LINES_RING - LINES_VMS * LINES_SHARE)
 #define LINES_RAW        16384 /* bytes as they are: a guest's terminal, the monitor */
 #define LINES_RAW_GUEST  2048  /* of it, what a guest may fill */
