@@ -154,8 +154,11 @@ static void have(struct processor *p, struct guest *g)
         __atomic_store_n(&wish->done, true, __ATOMIC_RELEASE);
 }
 
+/* A wish that is on its way here, from another processor, takes it as it is: still to be started again. */
 void gather_cleared(struct processor *p, struct guest *g)
 {
+    if (__atomic_exchange_n(&g->gathering, true, __ATOMIC_ACQ_REL))
+        return;
     sched_remove(&p->sched, &g->entities[0]);
     g->vm.clearing = false;
     g->vm.trace = host_trace();

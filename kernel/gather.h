@@ -28,7 +28,8 @@ bool gather(struct processor *p, struct guest *g, struct wish *wish);
 /* At the start: the vCPUs that have their seats on p go into its scheduler. */
 void gather_start(struct processor *p, struct guest *g);
 
-/* At home: the RAM of a VM that is to be reset has been cleared. It starts again. */
+/* At home: the RAM of a VM that is to be reset has been cleared. It starts again; not yet if somebody wants
+ * it for himself just then: call it at its next turn, too. */
 void gather_cleared(struct processor *p, struct guest *g);
 
 /* One vCPU of a VM of one goes to another processor, and has come there (kernel/spread.c). */

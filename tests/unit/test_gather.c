@@ -17,6 +17,7 @@
 #include "kernel/console.h"
 #include "kernel/gather.h"
 #include "kernel/processor_internal.h"
+#include "kernel/restart.h"
 #include "kernel/smp.h"
 #include "kernel/trace.h"
 #include "tests/unit/support/fake_host.h"
@@ -101,6 +102,13 @@ const char *guests_end_words(char out[GUESTS_END_WORDS], const struct vm *vm)
     return strcpy(out, "in a test");
 }
 
+void restart_begin(struct guest *g, const char *who)
+{
+    assert_string_equal(who, "guest");
+    g->vm.reset_requested = false;
+    g->vm.clearing = true;
+}
+
 /* ---- the machine ---- */
 
 static struct processor *on(unsigned int id)
@@ -109,13 +117,28 @@ static struct processor *on(unsigned int id)
     return &processors[id];
 }
 
+static bool clears(const struct processor *p)
+{
+    return guest.vm.clearing && guest_home(&guest) == p->id && guest.entities[0].state == SCHED_READY;
+}
+
+/* The VM's turn while it is being cleared (kernel/restart.h). */
+static void clear(struct processor *p)
+{
+    if (clears(p) && vm_clear(&guest.vm, FAKE_VM_MEM / 2))
+        gather_cleared(p, &guest);
+}
+
 static void serve(unsigned int id)
 {
     inbox_serve(&on(id)->inbox);
+    clear(on(id));
 }
 
 static bool is_idle(void)
 {
+    if (guest.vm.clearing)
+        return false;
     for (unsigned int id = 0; id < PROCESSORS; id++) {
         if (processors[id].inbox.newest)
             return false;
@@ -379,7 +402,7 @@ static void any_order(void **state)
     for (unsigned int step = 0; step < 20000; step++) {
         struct processor *p = on((unsigned int)rand() % PROCESSORS);
 
-        switch (rand() % 4) {
+        switch (rand() % 5) {
         case 0:
             if (wish.done && !guest.gathering) {
                 wish.done = false;
@@ -388,16 +411,19 @@ static void any_order(void **state)
             }
             break;
         case 1:
-            if (p->sched.runnable > 0) { /* one of its vCPUs has just run */
+            if (p->sched.runnable > 0 && !clears(p)) { /* one of its vCPUs has just run */
                 guest.vm.reset_requested = true;
                 resets += gather(p, &guest, NULL);
             }
+            break;
+        case 2:
+            clear(p);
             break;
         default:
             inbox_serve(&p->inbox);
         }
         assert_true(seated() <= VCPUS);
-        assert_true(runnable() <= seated());
+        assert_true(runnable() <= (guest.vm.clearing ? 1 : seated()));
     }
     serve_all();
     assert_true(wish.done);
