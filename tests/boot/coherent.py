@@ -13,7 +13,7 @@ END_LAG_US = 1000   # at its end, rested, a VM is on time
 
 
 def vm(name, load, settings=""):
-    return f"{name} {{guests}}/clock.elf {machines.SETTINGS} {settings} -- {machines.words(load, 1)}"
+    return f"{name} {{guests}}/clock.elf {machines.SETTINGS[load]} {settings} -- {machines.words(load, 1)}"
 
 
 def of(text, name):
