@@ -16,6 +16,7 @@
  * of the exit, and one that was not quiet ends the turn (DESIGN.md 3). */
 
 #define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
+#define SHORT_PROGRESS      32u
 
 /* A VM's time begins with its first entry. */
 static void start_time(struct vm *vm, uint64_t now)
@@ -222,6 +223,13 @@ static bool run_unlocked(struct vcpu *vcpu, uint64_t deadline, struct exit_recor
     return lock->serving != ticket + 1;
 }
 
+/* So little of a turn without the guest, the length of an interrupt's own way, counts as progress: a small
+ * part of the minimum, and looking at it would cost more. */
+static inline bool is_short(const struct vtime *t, uint64_t since, uint64_t now)
+{
+    return now - since <= t->policy.progress / SHORT_PROGRESS;
+}
+
 /* With the VM's lock. Behind, AT may run C times as fast, and an absence leaves as large a hole in it. */
 static bool is_away(const struct vtime *t, uint64_t since, uint64_t now)
 {
@@ -229,7 +237,7 @@ static bool is_away(const struct vtime *t, uint64_t since, uint64_t now)
 
     if (now <= since || now - since > patience)
         return now > since;
-    return vtime_lag(t) > 0 && !vt_le(vt_mul(now - since, t->c.num), vt_mul(patience, t->c.den));
+    return !vt_le(vt_mul(now - since, t->c.num), vt_mul(patience, t->c.den)) && vtime_lag(t) > 0;
 }
 
 /* The guest was out at RT `rt`: what is due is delivered, and AT follows what may have been seen of it. True:
@@ -279,7 +287,7 @@ static inline __attribute__((always_inline)) bool enter_once(struct vcpu *vcpu, 
         hv->run(vcpu, deadline, &exit);
     vcpu->exits[exit.kind]++;
     *now = several ? host_now_in_order() : host_now();
-    if (was_interrupted(&exit))
+    if (was_interrupted(&exit) && !is_short(&vcpu->vm->time, exit.u.left, *now))
         come_through_interrupts(vcpu, exit.u.left, *now, due, disturbed);
     else
         changed = come_to(vcpu, *now, due, disturbed);
@@ -322,7 +330,10 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     struct vm *vm = vcpu->vm;
     enum run_stop stop;
 
-    vtime_advance_without(&vm->time, vcpu->id, now);
+    if (is_short(&vm->time, vm->time.rt_c, now))
+        advance(vm, now);
+    else
+        vtime_advance_without(&vm->time, vcpu->id, now);
     ASSERT(vtime_check(&vm->time) == NULL);
     for (;;) {
         platform_poll(vm);
