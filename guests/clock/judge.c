@@ -88,7 +88,9 @@ static void compare_with_counter(const struct series *s, const struct clock *c, 
     uint64_t period = s->period >> 32;
     uint64_t distance = s->origin + fixed_mul(1024, s->period) - middle; /* whole periods do not matter */
     uint64_t phase = distance - fixed_mul(mul_div(distance, 1ull << 32, s->period), s->period);
-    uint64_t off = phase < period / 2 ? phase : period - phase;
+    uint64_t rest =
+        phase < period ? period - phase : 0; /* what was cut off can make a phase of a whole period */
+    uint64_t off = phase < period / 2 ? phase : rest;
     uint64_t allowed = width + (phase < period / 2 ? s->early : 0);
 
     off = off > allowed ? off - allowed : 0;
