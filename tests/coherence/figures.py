@@ -11,6 +11,7 @@ ACCOUNT = re.compile(r"^escapement: vm (\S+) time rt=(\d+) at=(\d+) .* lag=(-?\d
 HZ = re.compile(r"^escapement: time source TSC, (\d+) Hz", re.M)
 LAG = re.compile(r"^escapement: vm (\S+) lag from=(\d+) step=(\d+) us:((?: -?\d+)+)$", re.M)
 LEVEL_US = 1000  # a VM that is less behind has caught up
+RESTS = 16       # so many intervals before its end, and it has rested within them (machines.REST_MS)
 
 
 def lag_of(text, vm, hz):
@@ -20,6 +21,13 @@ def lag_of(text, vm, hz):
         if name == vm:
             series += [((int(first) + (k + 1) * int(step)) / hz, int(us)) for k, us in enumerate(values.split())]
     return series
+
+
+def drift_ppm(account, series, hz):
+    """How far a VM's time was from real time when it was last on time, or nearest to that, over what had passed: at the very
+    end it prints, and competes with others for the processor again."""
+    ends = (int(account[1]) - int(account[4])) / hz
+    return -min([us for _, us in series[-RESTS:]] + [int(account[3]) * 1e6 / hz], key=abs) / ends
 
 
 def catch_up_ms(series):
@@ -59,7 +67,7 @@ def ledger(text, vms):
         raise ValueError(f"{len(accounts)} of {vms} VMs have accounts")
     first = sorted(a[0] for a in accounts)[0]
     series = lag_of(text, first, hz)
-    drifts = [-int(a[3]) / (int(a[1]) - int(a[4])) * 1e6 for a in accounts]
+    drifts = [drift_ppm(a, lag_of(text, a[0], hz), hz) for a in accounts]
     return {
         "clock_ppm": max(drifts, key=abs), "max_lag_ms": max(int(a[6]) for a in accounts) * 1000 / hz,
         "leaps": sum(int(a[5]) for a in accounts), "rdtsc_exits": sum(int(a[7]) for a in accounts),

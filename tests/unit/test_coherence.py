@@ -43,10 +43,18 @@ class Reading(unittest.TestCase):
 
     def test_ledger(self):
         record = figures.read(two(), "escapement", "coordinated", 2)
-        self.assertAlmostEqual(record["clock_ppm"], 1.0)
+        self.assertEqual(record["clock_ppm"], 0)
         self.assertEqual((record["max_lag_ms"], record["rdtsc_exits"], record["balanced"]), (70.0, 14, True))
         self.assertEqual(record["lag"][:2], [(0.01, 0), (0.02, 70000)])
         self.assertEqual(record["catch_up_ms"], 20)
+
+    def test_drift_is_of_the_rest(self):
+        account = ("v1", "61000000000", "0", "30000000", "1000000000")  # 30 ms behind when it ends, after 60 s
+        busy = [(60 - k, 100000) for k in range(40)]
+        self.assertAlmostEqual(figures.drift_ppm(account, busy, 10**9), -500)
+        self.assertAlmostEqual(figures.drift_ppm(account, [(1, 0), *busy], 10**9), -500)  # a start on time says nothing
+        self.assertAlmostEqual(figures.drift_ppm(account, [*busy, (61, 90), (62, 20000)], 10**9), -1.5)
+        self.assertAlmostEqual(figures.drift_ppm(account, [*busy, (61, -60)], 10**9), 1)  # ahead
 
     def test_never_level(self):
         self.assertIsNone(figures.catch_up_ms([(1, 500), (2, 9000), (3, 8000)]))
