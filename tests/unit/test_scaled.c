@@ -91,6 +91,30 @@ static void a_line_at_the_catch_up_rate(void **state)
     check_line(svm, (struct vt_ratio){10, 3});
 }
 
+/* What was no progress moves the next event: the line to where it was is left. */
+static void a_loss_of_progress_leaves_the_line(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.progress = 1000;
+    time_rig_init(&r, &p, 0);
+    vtime_set_scaling(&r.time, vmx);
+    resume_at(&r, 0);
+    every(&r, 0, 1500, 1500);
+    stop_at(&r, 1000);
+    resume_at(&r, 50000);
+    while (r.events == 0)
+        vtime_advance(&r.time, vtime_outlook(&r.time)->deadline);
+    assert_true(vtime_outlook(&r.time)->line.ratio > 1 && r.time.scaled.ratio != 0);
+    rt_t before = vtime_outlook(&r.time)->deadline;
+    at_t seen = vtime_peek(&r.time);
+    vtime_advance_without(&r.time, 0, r.time.rt_c + 100);
+    assert_int_equal(r.time.scaled.ratio, 0);
+    assert_int_equal(vtime_outlook(&r.time)->deadline, before + 100);
+    assert_true(vtime_peek(&r.time) >= seen);
+}
+
 /* SVM's ratios are below 256, VMX's below 65,536: at a steeper slope every RDTSC exits. */
 static void too_steep_for_the_processor(void **state)
 {
@@ -295,6 +319,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_processors_formula),
         cmocka_unit_test(a_line_at_the_catch_up_rate),
+        cmocka_unit_test(a_loss_of_progress_leaves_the_line),
         cmocka_unit_test(too_steep_for_the_processor),
         cmocka_unit_test(no_scaling_no_line),
         cmocka_unit_test(where_there_is_none),
