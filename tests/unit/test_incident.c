@@ -165,6 +165,32 @@ static void a_leap_takes_nothing_back(void **state)
     assert_null(vtime_check(&r.time));
 }
 
+/* What a vCPU had the processor for without executing, is one if its gate is closed: the gate opens later. */
+static void less_progress_is_one_if_a_gate_is_closed(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.progress = 50;
+    p.round = 10000;
+    time_rig_init(&r, &p, 0);
+    r.timer[1].v.vcpu = 1;
+    resume_at(&r, 0);
+    vtime_vcpu_wake(&r.time, 1);
+    vtime_vcpu_run(&r.time, 1);
+    run_to(&r, 90);
+    rt_t incident = r.time.rt_l;
+    vtime_advance_without(&r.time, 1, 95);
+    assert_int_equal(r.time.rt_l, incident);
+    assert_int_equal(r.time.cpu[1].since, 5);
+    every(&r, 1, 100, 30);
+    run_to(&r, 120); /* its event at 100; the next, at 130, waits for M */
+    assert_int_equal(vtime_outlook(&r.time)->deadline, 150);
+    vtime_advance_without(&r.time, 1, 140);
+    assert_int_equal(r.time.rt_l, 120); /* what has been told stays told */
+    assert_int_equal(vtime_outlook(&r.time)->deadline, 170);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +198,7 @@ int main(void)
         cmocka_unit_test(p0110_a_loss_with_gap_smooth_is_one),
         cmocka_unit_test(another_policy_is_none),
         cmocka_unit_test(what_was_known_is_none),
+        cmocka_unit_test(less_progress_is_one_if_a_gate_is_closed),
         cmocka_unit_test(the_line_begins_at_what_was_shown),
         cmocka_unit_test(a_lag_of_one_unit_counts),
         cmocka_unit_test(a_lag_of_one_unit_is_made_good),

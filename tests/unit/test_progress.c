@@ -54,28 +54,6 @@ static void test_what_was_not_executed_is_no_progress(void **state)
     assert_int_equal(r.time.cpu[0].executed + r.time.rt_c - r.time.cpu[0].since, 175);
 }
 
-/* The same for another vCPU; without a closed gate nothing happens to AT, not even an incident. */
-static void test_what_a_sibling_did_not_execute(void **state)
-{
-    (void)state;
-    start(50);
-    r.timer[1].v.vcpu = 1;
-    resume_at(&r, 0);
-    vtime_vcpu_wake(&r.time, 1);
-    vtime_vcpu_run(&r.time, 1);
-    run_to(&r, 90);
-    rt_t incident = r.time.rt_l;
-    vtime_advance_without(&r.time, 1, 95);
-    assert_int_equal(r.time.rt_l, incident);
-    assert_int_equal(r.time.cpu[1].since, 5);
-    every(&r, 1, 100, 30);
-    run_to(&r, 120); /* its event at 100; the next, at 130, waits for M */
-    assert_int_equal(vtime_outlook(&r.time)->deadline, 150);
-    vtime_advance_without(&r.time, 1, 140);
-    assert_int_equal(r.time.rt_l, 120); /* what has been told stays told */
-    assert_int_equal(vtime_outlook(&r.time)->deadline, 170);
-}
-
 static void test_the_first_event_waits_for_nothing(void **state)
 {
     (void)state;
@@ -613,7 +591,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_progress_is_executed_time),
         cmocka_unit_test(test_what_was_not_executed_is_no_progress),
-        cmocka_unit_test(test_what_a_sibling_did_not_execute),
         cmocka_unit_test(test_the_first_event_waits_for_nothing),
         cmocka_unit_test(test_the_longest_of_one_instant_counts),
         cmocka_unit_test(test_the_longest_counts_on_another_vcpu),
