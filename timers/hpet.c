@@ -163,7 +163,17 @@ static bool hpet_outstanding(void *self)
            h->wires->waiting(h->ctx, (unsigned int)wire);
 }
 
-static const struct vtimer_ops hpet_timer_ops = {.event = hpet_event, .outstanding = hpet_outstanding};
+static bool hpet_unheard(void *self)
+{
+    const struct hpet_timer *t = self;
+    const struct hpet *h = t->hpet;
+    int wire = wire_of(t);
+
+    return wire == NO_WIRE || h->wires->masked(h->ctx, (unsigned int)wire);
+}
+
+static const struct vtimer_ops hpet_timer_ops = {
+    .event = hpet_event, .outstanding = hpet_outstanding, .unheard = hpet_unheard};
 
 /* ---- registers ---- */
 

@@ -89,7 +89,15 @@ static bool pit_outstanding(void *self)
     return p->irq.ops->waiting(p->irq.ctx, p->irq.line);
 }
 
-static const struct vtimer_ops pit_timer_ops = {.event = pit_event, .outstanding = pit_outstanding};
+static bool pit_unheard(void *self)
+{
+    const struct pit *p = self;
+
+    return p->irq.ops->masked(p->irq.ctx, p->irq.line);
+}
+
+static const struct vtimer_ops pit_timer_ops = {
+    .event = pit_event, .outstanding = pit_outstanding, .unheard = pit_unheard};
 
 /* A write to channel 0 can move OUT at once, and the line follows; in between only its events raise the line.
  */

@@ -68,8 +68,15 @@ static bool pmtimer_outstanding(void *self)
     return p->status && p->enabled && !p->sci.ops->masked(p->sci.ctx, p->sci.line);
 }
 
-static const struct vtimer_ops pmtimer_timer_ops = {.event = pmtimer_event,
-                                                    .outstanding = pmtimer_outstanding};
+static bool pmtimer_unheard(void *self)
+{
+    const struct pmtimer *p = self;
+
+    return !p->enabled || p->sci.ops->masked(p->sci.ctx, p->sci.line);
+}
+
+static const struct vtimer_ops pmtimer_timer_ops = {
+    .event = pmtimer_event, .outstanding = pmtimer_outstanding, .unheard = pmtimer_unheard};
 
 void pmtimer_init(struct pmtimer *p, struct vtime *time, struct vt_line sci, bool wide)
 {

@@ -243,9 +243,19 @@ static bool rtc_outstanding(void *self)
            r->irq.ops->waiting(r->irq.ctx, r->irq.line);
 }
 
-static const struct vtimer_ops periodic_ops = {.event = periodic_event, .outstanding = rtc_outstanding};
-static const struct vtimer_ops update_ops = {.event = update_event, .outstanding = rtc_outstanding};
-static const struct vtimer_ops alarm_ops = {.event = alarm_event, .outstanding = rtc_outstanding};
+static bool rtc_unheard(void *self)
+{
+    const struct rtc *r = self;
+
+    return r->irq.ops->masked(r->irq.ctx, r->irq.line);
+}
+
+static const struct vtimer_ops periodic_ops = {
+    .event = periodic_event, .outstanding = rtc_outstanding, .unheard = rtc_unheard};
+static const struct vtimer_ops update_ops = {
+    .event = update_event, .outstanding = rtc_outstanding, .unheard = rtc_unheard};
+static const struct vtimer_ops alarm_ops = {
+    .event = alarm_event, .outstanding = rtc_outstanding, .unheard = rtc_unheard};
 
 /* ---- registers ---- */
 

@@ -36,6 +36,9 @@ struct vtimer_ops {
      * Asked from vtime_advance(), vtime_deadline() and vtime_line() only, and must not call back. NULL:
      * never. */
     bool (*outstanding)(void *self);
+    /* True while no event of this timer would reach a processor: its line is masked. Asked at a resumption,
+     * and must not call back. NULL: never. */
+    bool (*unheard)(void *self);
 };
 
 /* When a timer's events are: event k is at first + floor((phase + k * period_num) / period_den), in AT ticks.

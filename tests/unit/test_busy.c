@@ -62,7 +62,7 @@ static bool outstanding(void *self)
     return executed(timer->vm) < timer->handled_at;
 }
 
-static const struct vtimer_ops timer_ops = {on_event, outstanding};
+static const struct vtimer_ops timer_ops = {.event = on_event, .outstanding = outstanding};
 
 static void on_arm(void *ctx, rt_t deadline)
 {

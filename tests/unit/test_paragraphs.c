@@ -393,6 +393,31 @@ static void p0110_gap_smooth(void **state)
     assert_int_equal(vtime_lag(&r.time), 0);
 }
 
+/* The same where an event's moment has passed that no processor would hear of: it is not delivered at once
+ * (which AT would jump for), nor lost. */
+static void p0110_gap_with_a_masked_event(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    start(&p);
+    every(&r, 0, 60, 60);
+    r.timer[0].masked = true;
+    resume_at(&r, 0);
+    stop_at(&r, 48);
+    resume_at(&r, 113);
+    vtime_advance(&r.time, 113);
+    assert_int_equal(vtime_now(&r.time), 48);
+    assert_int_equal(vtime_lag(&r.time), 65);
+    run_to(&r, 119);
+    expect_event(&r, 0, 119, 60, 0, VT_CATCHUP);
+    r.timer[0].masked = false;
+    stop_at(&r, 140);
+    resume_at(&r, 200);
+    vtime_advance(&r.time, 200);
+    expect_event(&r, 1, 200, 120, 0, VT_CATCHUP);
+}
+
 /* ---- [0111]-[0112]: progress= and leap= ---- */
 
 static void p0111_minimum_progress(void **state)
@@ -518,6 +543,7 @@ int main(void)
         T(p0110_a_read),
         T(p0110_gap_jump),
         T(p0110_gap_smooth),
+        T(p0110_gap_with_a_masked_event),
         T(p0111_minimum_progress),
         T(p0111_a_gate_just_before_the_event),
         T(p0112_leap),

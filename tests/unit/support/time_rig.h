@@ -86,6 +86,13 @@ static inline bool rig_outstanding(void *self)
     return timer->waiting && !timer->masked;
 }
 
+static inline bool rig_unheard(void *self)
+{
+    const struct rig_timer *timer = self;
+
+    return timer->masked;
+}
+
 static inline void rig_on_event(void *ctx, const struct vtimer *timer, rt_t rt, at_t at, enum vt_mode mode,
                                 enum vt_outcome outcome)
 {
@@ -112,7 +119,7 @@ static inline void rig_on_drop(void *ctx, const struct vtimer *timer, rt_t rt, a
 /* vCPU 0 is READY; AT is 0 at RT `start`. */
 static inline void time_rig_init(struct time_rig *r, const struct vtime_policy *policy, rt_t start)
 {
-    static const struct vtimer_ops ops = {rig_event, rig_outstanding};
+    static const struct vtimer_ops ops = {rig_event, rig_outstanding, rig_unheard};
     static const struct vtime_observer observer = {.event = rig_on_event, .drop = rig_on_drop};
 
     *r = (struct time_rig){0};
