@@ -73,6 +73,7 @@ struct clock {
 struct run {
     struct settings set;
     uint64_t tsc_hz, lapic_hz; /* as calibrated before the run */
+    uint64_t tsc_hz_open;      /* what the calibration's readings leave open of it */
     uint32_t pit_divisor, lapic_count, hpet_count;
     uint8_t rtc_rate_select;
     uint32_t hpet_fs; /* femtoseconds in a count of the HPET; 0: there is none */

@@ -139,6 +139,7 @@ static void set_periods(void)
     struct frequencies f = calibrate();
 
     run.tsc_hz = f.tsc_hz;
+    run.tsc_hz_open = f.tsc_hz_open;
     run.lapic_hz = f.lapic_hz;
     if (hz[TICK_PIT] != 0) {
         run.pit_divisor = (uint32_t)((PIT_HZ_NUM / 12 + hz[TICK_PIT] / 2) / hz[TICK_PIT]);

@@ -185,6 +185,7 @@ struct frequencies calibrate(void)
     uint64_t counts = 12 * (last.pit - first.pit);
 
     f.tsc_hz = mul_div(last.tsc - first.tsc, PIT_HZ_NUM, counts);
+    f.tsc_hz_open = mul_div(first.width > last.width ? first.width : last.width, PIT_HZ_NUM, counts);
     f.lapic_hz = mul_div(last.lapic - first.lapic, PIT_HZ_NUM, counts);
     return f;
 }

@@ -61,10 +61,12 @@ bool hpet_periodic(unsigned int n, unsigned int gsi, uint64_t period);
 
 /* How a kernel finds the frequencies: channel 0 of the PIT against TSC and LAPIC timer over a fifth of a
  * second, by the closest readings at both ends, so that a slow reading does no harm. Leaves channel 0 running
- * (mode 2, 65536). */
+ * (mode 2, 65536). The PIT's count was taken somewhere within a reading, so even a closest one that is wide
+ * (a VM that catches up has few instructions to a second of its own) leaves something open. */
 struct frequencies {
     uint64_t tsc_hz;
-    uint64_t lapic_hz; /* with the divider in: counts of CCR a second */
+    uint64_t tsc_hz_open; /* it may be off by so much and still fit both readings */
+    uint64_t lapic_hz;    /* with the divider in: counts of CCR a second */
 };
 struct frequencies calibrate(void);
 
