@@ -192,7 +192,7 @@ help:
 	@echo 'make check        unit tests, golden figures and lint only'
 	@echo 'make              the kernel, timesim and our guests, into build/'
 	@echo 'make unit | golden | lint | boot-test    one phase; boot-test BOOT_ARGS="--filter NAME"'
-	@echo 'make soak         eight VMs, paused, reset, retuned and killed at random; SOAK_SECONDS=60 SOAK_SEED=1'
+	@echo 'make soak         nine VMs, paused, reset, retuned and killed at random; SOAK_SECONDS=60 SOAK_SEED=1'
 	@echo 'make debug        the kernel with its assertions, into build/debug/'
 	@echo 'make bench        costs to the instruction, beside their budgets (QEMU); BENCH_ARGS="--filter trips"'
 	@echo 'make bench-peers      the same for KVM on the same emulator, beside ours'

@@ -36,7 +36,7 @@ boot-runner-test:
 	$(PYTHON) tests/boot/test_runner.py
 	$(PYTHON) tests/boot/test_kit.py
 
-# Eight VMs and a restless operator, for as long as one likes: make soak SOAK_SECONDS=3600 SOAK_SEED=7
+# Nine VMs and a restless operator, for as long as one likes: make soak SOAK_SECONDS=3600 SOAK_SEED=7
 SOAK_SECONDS ?= 60
 soak: kernel guests
 	SOAK_SECONDS=$(SOAK_SECONDS) $(PYTHON) tests/boot/run.py --filter '^soak$$' --on qemu --build $(BUILD)

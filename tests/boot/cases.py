@@ -435,8 +435,8 @@ SLOW_CLOCK = "pit=50 rtc=64 lapic=50 hpet=0 busy=off"
 # The witness has room for 163,840 ticks: 999 seconds of those, 4,311 of these.
 WITNESS = SLOW_CLOCK if scenes.SOAK_SECONDS < 900 else "pit=20 rtc=8 lapic=10 hpet=0 busy=off"
 SOAK = [
-    Case("soak", ["--append", "trace-buffer=8M", *vms(f"witness {CLOCK} -- seconds={int(scenes.SOAK_SECONDS) + 1} {WITNESS}",
-                     *(f"c{n} {CLOCK} -- seconds={3 * n} {SLOW_CLOCK}" for n in (1, 2)), f"s1 {SHARE} -- seconds=3600",
+    Case("soak", ["--append", "trace-buffer=8M", *vms(f"witness {CLOCK} -- seconds={int(scenes.SOAK_SECONDS) + 2} {WITNESS}",
+                     *(f"c{n} {CLOCK} -- seconds={3 * n} {SLOW_CLOCK}" for n in (1, 2)), *(f"{n} {SHARE} -- seconds=3600" for n in ("s1", "n1")),
                      *(f"w{n} {SHARE} -- seconds=3600 wake={1000 // n}" for n in (1, 2)), f"b1 {BUSY} -- seconds=60",
                      f"p1 {PVCLOCK} -- seconds=60")],
          scene=scenes.soak, status=1, timeout=120 + 120 * scenes.SOAK_SECONDS, slow=True, only="qemu",
