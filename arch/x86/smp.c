@@ -70,12 +70,18 @@ static uint64_t low_page(const struct boot_info *boot)
     return 0;
 }
 
+/* The symbols lie in one piece of code (boot/trampoline.asm), not in one array of C's. */
+static size_t offset_in_trampoline(const uint8_t *symbol)
+{
+    return (uintptr_t)symbol - (uintptr_t)trampoline_start;
+}
+
 bool smp_prepare(const struct boot_info *boot)
 {
     page = low_page(boot);
     if (page == 0)
         return false;
-    ASSERT((size_t)(trampoline_end - trampoline_start) <= PAGE_SIZE);
+    ASSERT(offset_in_trampoline(trampoline_end) <= PAGE_SIZE);
     memcpy(before, phys_to_virt(page), sizeof before);
     boot_pat = cpuid(1, 0).edx & CPUID_1_EDX_PAT ? rdmsr(MSR_PAT) : 0;
     return true;
@@ -113,8 +119,8 @@ static void write_trampoline(struct percpu *cpu)
         .argument = (uint64_t)cpu,
     };
 
-    memcpy(at, trampoline_start, (size_t)(trampoline_end - trampoline_start));
-    memcpy(at + (trampoline_words - trampoline_start), &words, sizeof words);
+    memcpy(at, trampoline_start, offset_in_trampoline(trampoline_end));
+    memcpy(at + offset_in_trampoline(trampoline_words), &words, sizeof words);
 }
 
 static bool wait_for_answer(uint64_t ticks)
