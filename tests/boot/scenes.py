@@ -2,6 +2,7 @@
 import os
 import random
 import re
+import time
 import zlib
 
 PROMPT = r"^(?:/|~) # "
@@ -298,8 +299,11 @@ def trace_by_hand(person):
 
 SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "2"))
 SOAK_SEED = int(os.environ.get("SOAK_SEED", "1"))
+SOAK_IDLE = SOAK_SECONDS >= 900
 # The witness is left alone, and so is n1: were all the others paused, an emulator would pass idle time faster than anyone types.
-SOAKED = ("c1", "c2", "s1", "w1", "w2", "b1", "p1")
+SOAKED = ("c1", "c2", "c3", "l1", "l2", "h1") if SOAK_IDLE else ("c1", "c2", "s1", "w1", "w2", "b1", "p1")
+SOAK_KILLS = 5
+SOAK_REST = 0.2 if SOAK_IDLE else 0  # seconds of the operator's own: else the machine does little but answer
 SOAK_ACTIONS = ("pause {} freeze", "pause {} catchup", "pause {} leap", "resume {}", "resume {}", "resume {}", "reset {}",
                 "set {} catchup=4 progress=100us", "set {} catchup=adaptive", "time {}", "queue {}", "regs {}", "exits {}")
 
@@ -307,7 +311,7 @@ SOAK_ACTIONS = ("pause {} freeze", "pause {} catchup", "pause {} leap", "resume 
 def soak(person):
     """For SOAK_SECONDS of the machine's time. Each answer must make sense, and each look at a ledger must balance."""
     dice = random.Random(SOAK_SEED)
-    alive, done = list(SOAKED), 0
+    alive, done, killed, said = list(SOAKED), 0, 0, time.time()
     person.expect(r"^witness\| clock: pit=")
     monitor(person)
     while (now := ledger(person, "witness"))["rt"] < SOAK_SECONDS + 0.5:
@@ -315,10 +319,15 @@ def soak(person):
         name = dice.choice(alive)
         answer = ask(person, dice.choice(SOAK_ACTIONS).format(name))
         assert "DOES NOT BALANCE" not in answer and "panic" not in answer, answer
-        done += 1
-        if done % 40 == 0 and len(alive) > 3:
+        if now["rt"] * SOAK_KILLS > SOAK_SECONDS * (killed + 1) and len(alive) > 3:
             alive.remove(name)
+            killed += 1
             assert f"{name} has been killed" in ask(person, f"kill {name}")
+        if SOAK_IDLE and time.time() > said + 60:
+            said = time.time()
+            print(f"soak: {now['rt']:.0f} of {SOAK_SECONDS:.0f} s, {done} commands, alive: {' '.join(alive)}", flush=True)
+        done += 1
+        time.sleep(SOAK_REST)
         table = ask(person, "vms")
         alive = [n for n in alive if not re.search(rf"^ *\d+ +{n} +ended", table, re.M)]
     for name in alive:
