@@ -31,7 +31,7 @@ static void settle(struct heap_node *n)
     }
 }
 
-/* Merges the heaps a and b (either may be empty) along their right spines, and hangs the result into `slot`,
+/* Merges the heaps a and b (which may be empty) along their right spines, and hangs the result into `slot`,
  * which is the root or a child of `up`. */
 static void meld(struct heap_node **slot, struct heap_node *up, struct heap_node *a, struct heap_node *b)
 {
@@ -51,9 +51,7 @@ static void meld(struct heap_node **slot, struct heap_node *up, struct heap_node
     }
     a = a != NULL ? a : b;
     *slot = a;
-    if (a != NULL) {
-        a->up = up;
-    }
+    a->up = up;
     settle(up);
 }
 

@@ -146,7 +146,9 @@ static void test_what_is_outstanding(void **state)
     assert_true(rig_idle(&b.rig));
     pmtimer_set_enabled(&b.pm, true);
     assert_false(b.pm.timer.ops->outstanding(&b.pm)); /* no status yet */
+    assert_false(b.pm.timer.ops->unheard(&b.pm));
     b.rig.masked = true;
+    assert_true(b.pm.timer.ops->unheard(&b.pm));
     to_tick(&b, HALF_24);
     vtime_ticks(&b.rig.time, &b.pm.timer, &ticks);
     assert_int_equal(ticks.merged, 1);
@@ -155,6 +157,7 @@ static void test_what_is_outstanding(void **state)
     pmtimer_set_enabled(&b.pm, false);
     assert_true(pmtimer_status(&b.pm));
     assert_false(b.pm.timer.ops->outstanding(&b.pm)); /* nobody is told of it */
+    assert_true(b.pm.timer.ops->unheard(&b.pm));
 }
 
 int main(void)
