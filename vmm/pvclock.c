@@ -9,6 +9,9 @@
 #define PAGE_SIZE     4096ull
 #define ALIGNMENT     4u
 
+/* The version, wherever the guest put it. */
+typedef uint32_t version_word __attribute__((aligned(1), may_alias));
+
 /* ---- the line ---- */
 
 /* The quotient is brought into [1/2, 1), so that all 32 bits of the multiplier count. */
@@ -36,19 +39,12 @@ static bool same_tsc_everywhere(const struct vm *vm)
 
 /* ---- guest memory ---- */
 
-/* The guest's structure at gpa, or NULL if it cannot be there. Any value. */
-static void *target(struct vm *vm, uint64_t gpa, uint64_t size)
-{
-    if (gpa % ALIGNMENT || gpa % PAGE_SIZE + size > PAGE_SIZE)
-        return NULL;
-    return vm_ram(vm, gpa, size);
-}
 
 /* The guest's other processors may read meanwhile: whoever finds an odd version, or another one afterwards,
  * reads again. Processors keep the order of stores (SDM vol. 3, 8.2.2), the compiler is told to. */
 static void publish(void *to, const void *from, size_t size, uint32_t version)
 {
-    volatile uint32_t *word = to;
+    volatile version_word *word = to;
 
     *word = version - 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
@@ -59,11 +55,12 @@ static void publish(void *to, const void *from, size_t size, uint32_t version)
 
 static void *time_page(struct vcpu *vcpu)
 {
-    const struct pvclock_line *line = &vcpu->pvclock;
+    const uint64_t msr = vcpu->pvclock.msr, gpa = msr & ~PVCLOCK_ENABLE;
 
-    if (!(line->msr & PVCLOCK_ENABLE))
+    if (!(msr & PVCLOCK_ENABLE) || gpa % ALIGNMENT ||
+        gpa % PAGE_SIZE + sizeof(struct pvclock_time) > PAGE_SIZE)
         return NULL;
-    return target(vcpu->vm, line->msr & ~PVCLOCK_ENABLE, sizeof(struct pvclock_time));
+    return vm_ram(vcpu->vm, gpa, sizeof(struct pvclock_time));
 }
 
 static void write_line(struct vcpu *vcpu, at_t at, const struct pvclock_scale *scale, bool stable)
@@ -118,14 +115,16 @@ void pvclock_poll(struct vm *vm)
 
 /* ---- registers ---- */
 
+/* It is written once, at the guest's own word, so KVM takes any place in RAM: msr.rst asks for a multiple of 4,
+ * but the structure is packed, and a compiler that puts it elsewhere has found nobody who minds. */
 static void write_wall(struct vm *vm)
 {
-    struct pvclock_wall *page = target(vm, vm->pvclock.wall_msr, sizeof(*page));
     const struct pvclock_wall wall = {.sec = (uint32_t)platform_rtc_base(vm)};
+    void *to = vm_ram(vm, vm->pvclock.wall_msr, sizeof(wall));
 
     /* Zero is where nobody keeps it: KVM takes it for a switch-off. */
-    if (page && vm->pvclock.wall_msr)
-        publish(page, &wall, sizeof(wall), (page->version | 1) + 1);
+    if (to && vm->pvclock.wall_msr)
+        publish(to, &wall, sizeof(wall), (*(const version_word *)to | 1) + 1);
 }
 
 bool pvclock_offered(const struct vm *vm)

@@ -314,6 +314,27 @@ static void the_wall_clock(void **state)
     assert_int_equal(wall->sec, 1000000000);
 }
 
+/* The structure is packed, so a guest's compiler may put it at an odd address or across a page's end; KVM
+ * writes it there. */
+static void a_wall_clock_anywhere(void **state)
+{
+    static const uint64_t places[] = {PAGE + 1, PAGE + 2, PAGE + 7, PAGE + 0xff8, PAGE + 0xffd,
+                                      FAKE_VM_MEM - 12};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct pvclock_wall wall = {.version = 0x1234567};
+        void *at = vm_ram(vm, places[i], sizeof wall);
+
+        memcpy(at, &wall, sizeof wall);
+        set(MSR_KVM_WALL_CLOCK, places[i]);
+        memcpy(&wall, at, sizeof wall);
+        assert_int_equal(wall.version, 0x1234568);
+        assert_int_equal(wall.sec, 1000000000);
+        assert_int_equal(wall.nsec, 0);
+    }
+}
+
 /* ---- hostile addresses ---- */
 
 static void untouched(uint64_t address, bool is_wall)
@@ -336,8 +357,6 @@ static void addresses_that_cannot_be(void **state)
         FAKE_VM_MEM - 8,             /* across it */
         0xa0000,         0xc0000,    /* holes */
         0x9fff8,                     /* into one */
-        PAGE + 2,                    /* not a multiple of 4 */
-        PAGE + 0xffc,                /* across a page's end */
         0xfee00000,      0xfec00000, /* the APICs */
         1ull << 32,      1ull << 38, /* no RAM above 4 GiB */
         1ull << 52,      1ull << 63, /* no such address at all */
@@ -349,10 +368,12 @@ static void addresses_that_cannot_be(void **state)
         untouched(bad[i] | PVCLOCK_ENABLE, false);
         untouched(bad[i], true);
     }
-    untouched(PAGE, false);    /* not enabled */
-    untouched(0, true);        /* off */
-    untouched(PAGE + 1, true); /* no enable bit there: an odd address */
-    untouched(PAGE + 0xff8, true);
+    untouched(PAGE, false);                              /* not enabled */
+    untouched((PAGE + 2) | PVCLOCK_ENABLE, false);       /* not a multiple of 4 */
+    untouched((PAGE + 0xffc) | PVCLOCK_ENABLE, false);   /* across a page's end */
+    untouched((PAGE + 0xfe4) | PVCLOCK_ENABLE, false);
+    untouched(0, true);                                  /* off */
+    untouched(FAKE_VM_MEM - 11, true);
     /* The last places that are good. */
     set(MSR_KVM_SYSTEM_TIME, (FAKE_VM_MEM - 32) | PVCLOCK_ENABLE);
     agrees(read_clock(vcpu, FAKE_VM_MEM - 32));
@@ -505,6 +526,7 @@ int main(void)
         ODDLY(monotone_under_a_busy_scheduler),
         ODDLY(no_rewrite_steps_back),
         TEST(the_wall_clock),
+        TEST(a_wall_clock_anywhere),
         TEST(addresses_that_cannot_be),
         ODDLY(random_addresses),
         TEST(a_reset_switches_it_off),
