@@ -16,6 +16,7 @@
 #define LEAF_FREQUENCY    0x16u
 #define LEAF_HYPERVISOR   0x40000000u
 #define LEAF_KVM          0x40000001u
+#define LEAF_TIMING       0x40000010u
 #define LEAF_OWN          0x40000100u /* guests look at each 100h up to 40010000h */
 #define LEAF_EXTENDED     0x80000000u
 #define MAX_BASIC         0x0du
@@ -248,14 +249,15 @@ static void signature(uint32_t out[4], uint32_t last_leaf, const char *name)
     memcpy(&out[CPUID_EBX], name, 12);
 }
 
-/* With its clock the VM is KVM's to a guest; what we are then stands at LEAF_OWN. */
+/* With its clock the VM is KVM's to a guest; what we are then stands at LEAF_OWN. Of the leaves up to the
+ * last, those between are zeros, as they are where KVM has the timing leaf. */
 static void hypervisor(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
 {
     (void)sub;
     if (pvclock_offered(vcpu->vm))
-        signature(out, LEAF_KVM, "KVMKVMKVM\0\0");
+        signature(out, LEAF_TIMING, "KVMKVMKVM\0\0");
     else
-        signature(out, LEAF_HYPERVISOR, OWN_SIGNATURE);
+        signature(out, LEAF_TIMING, OWN_SIGNATURE);
 }
 
 /* Linux, Documentation/virt/kvm/x86/cpuid.rst: what is there, no more. */
@@ -264,6 +266,17 @@ static void kvm_features(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
     (void)sub;
     if (pvclock_offered(vcpu->vm))
         out[CPUID_EAX] = KVM_CLOCKSOURCE | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE2 | KVM_CLOCKSOURCE_STABLE;
+}
+
+/* What hypervisors have agreed on: kHz of the TSC and of the LAPIC timer. To guests that do not know KVM's
+ * clock it is on AMD what leaf 15H is on Intel. */
+static void timing(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
+{
+    uint64_t hz = vtime_hz(&vcpu->vm->time);
+
+    (void)sub;
+    out[CPUID_EAX] = (uint32_t)(hz / 1000);
+    out[CPUID_EBX] = (uint32_t)(lapic_timer_hz(hz) / 1000);
 }
 
 static void own_signature(struct vcpu *vcpu, uint32_t sub, uint32_t out[4])
@@ -307,6 +320,7 @@ static const struct rule rules[] = {
     {LEAF_FREQUENCY, ANY_SUB, {0, 0, 0, 0}, frequency_leaf, false},
     {LEAF_HYPERVISOR, ANY_SUB, {0, 0, 0, 0}, hypervisor, false},
     {LEAF_KVM, ANY_SUB, {0, 0, 0, 0}, kvm_features, false},
+    {LEAF_TIMING, ANY_SUB, {0, 0, 0, 0}, timing, false},
     {LEAF_OWN, ANY_SUB, {0, 0, 0, 0}, own_signature, false},
     {LEAF_EXTENDED, ANY_SUB, {ALL, ALL, ALL, ALL}, max_extended, false},
     {0x80000001, ANY_SUB, {ALL, 0, LEAF81_ECX, LEAF81_EDX}, extended_features, true},

@@ -138,6 +138,26 @@ static void frequencies(void **state)
     assert_int_equal(out[CPUID_EAX], hz / 1000000);
 }
 
+/* The timing leaf that hypervisors have agreed on: kHz of the TSC and of the LAPIC timer. An AMD processor has
+ * no other. */
+static void frequencies_of_a_hypervisor(void **state)
+{
+    uint64_t hz = vtime_hz(&vm->time);
+
+    (void)state;
+    get(0x40000000, 0);
+    assert_true(out[CPUID_EAX] >= 0x40000010);
+    get(0x40000010, 0);
+    assert_int_equal(out[CPUID_EAX], hz / 1000);
+    assert_int_equal(out[CPUID_EBX], lapic_timer_hz(hz) / 1000);
+    assert_int_equal(out[CPUID_ECX] | out[CPUID_EDX], 0);
+    for (uint32_t leaf = 0x40000002; leaf <= 0x40000020; leaf++) {
+        get(leaf, 0);
+        if (leaf != 0x40000010 && (out[CPUID_EAX] | out[CPUID_EBX] | out[CPUID_ECX] | out[CPUID_EDX]))
+            fail_msg("leaf %x", leaf);
+    }
+}
+
 /* tsc-deadline=off: no bit, no register, no mode (SDM vol. 3, 10.5.4.1). */
 static void without_tsc_deadline(void **state)
 {
@@ -302,6 +322,7 @@ int main(void)
         TEST(what_is_hidden),
         TEST(leaves_that_read_as_zeros),
         TEST(frequencies),
+        TEST(frequencies_of_a_hypervisor),
         TEST(our_own),
         TEST(without_tsc_deadline),
         TEST(xsave_area),
