@@ -39,7 +39,6 @@ static bool same_tsc_everywhere(const struct vm *vm)
 
 /* ---- guest memory ---- */
 
-
 /* The guest's other processors may read meanwhile: whoever finds an odd version, or another one afterwards,
  * reads again. Processors keep the order of stores (SDM vol. 3, 8.2.2), the compiler is told to. */
 static void publish(void *to, const void *from, size_t size, uint32_t version)
@@ -115,8 +114,8 @@ void pvclock_poll(struct vm *vm)
 
 /* ---- registers ---- */
 
-/* It is written once, at the guest's own word, so KVM takes any place in RAM: msr.rst asks for a multiple of 4,
- * but the structure is packed, and a compiler that puts it elsewhere has found nobody who minds. */
+/* It is written once, at the guest's own word, so KVM takes any place in RAM: msr.rst asks for a multiple of
+ * 4, but the structure is packed, and a compiler that puts it elsewhere has found nobody who minds. */
 static void write_wall(struct vm *vm)
 {
     const struct pvclock_wall wall = {.sec = (uint32_t)platform_rtc_base(vm)};

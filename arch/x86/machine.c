@@ -18,7 +18,7 @@
 
 static enum machine kind;
 
-static bool hypervisor_is(const char *signature)
+bool machine_hypervisor_is(const char *signature)
 {
     struct cpuid_regs r;
     char found[12];
@@ -37,7 +37,7 @@ static bool is_qemu(void)
 {
     char signature[4];
 
-    if (!hypervisor_is("TCGTCGTCGTCG") && !hypervisor_is("KVMKVMKVM\0\0"))
+    if (!machine_hypervisor_is("TCGTCGTCGTCG") && !machine_hypervisor_is("KVMKVMKVM\0\0"))
         return false;
     outw(FW_CFG_SELECT, FW_CFG_SIGNATURE);
     for (unsigned int i = 0; i < sizeof signature; i++)

@@ -2,6 +2,7 @@
 #ifndef ARCH_X86_MACHINE_H
 #define ARCH_X86_MACHINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum machine {
@@ -15,6 +16,9 @@ enum machine {
 void machine_detect(void);
 enum machine machine_kind(void);
 const char *machine_name(void);
+
+/* True if CPUID names this hypervisor (leaf 40000000h, 12 bytes). Any time. */
+bool machine_hypervisor_is(const char *signature);
 
 /* Leaves by the machine's own way: QEMU exits with status (code << 1) | 1; the others switch off. Without any
  * way out the processor halts. */

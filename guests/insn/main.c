@@ -13,11 +13,12 @@
 
 static uint8_t code[2 * 4096] __attribute__((aligned(4096)));
 
-static volatile uint64_t resume_rip, resume_rsp, caught;
+static volatile uint64_t resume_rip, resume_rsp, caught, caught_at;
 
 static void on_fault(struct trap_frame *frame)
 {
     caught = frame->vector;
+    caught_at = frame->rip;
     frame->rip = resume_rip;
     frame->rsp = resume_rsp;
 }
@@ -28,13 +29,9 @@ void insn_faults_init(void)
     traps_set(VECTOR_GP, on_fault);
 }
 
-/* Executes the bytes, then RET; RAX in and out. Placed so that `before` of them are in the first page. */
-static uint64_t run_at(const void *bytes, unsigned int n, unsigned int before, uint64_t rax)
+/* Calls the code there; RAX in and out. */
+static uint64_t call(uint64_t at, uint64_t rax)
 {
-    uint8_t *at = code + 4096 - before;
-
-    memcpy(at, bytes, n);
-    at[n] = 0xc3;
     caught = 0;
     __asm__ volatile("pushq %%rbp\n\t"
                      "leaq 1f(%%rip), %%rcx\n\t"
@@ -51,14 +48,39 @@ static uint64_t run_at(const void *bytes, unsigned int n, unsigned int before, u
     return rax;
 }
 
+/* Executes the bytes, then RET. Placed so that `before` of them are in the first page. */
+static uint64_t run_at(const void *bytes, unsigned int n, unsigned int before, uint64_t rax)
+{
+    uint8_t *at = code + 4096 - before;
+
+    memcpy(at, bytes, n);
+    at[n] = 0xc3;
+    return call((uintptr_t)at, rax);
+}
+
 uint64_t insn_run(const void *bytes, unsigned int n, uint64_t rax)
 {
     return run_at(bytes, n, 64, rax);
 }
 
+void insn_jump(uint64_t address)
+{
+    call(address, 0);
+}
+
 uint64_t insn_caught(void)
 {
     return caught;
+}
+
+uint64_t insn_caught_at(void)
+{
+    return caught_at;
+}
+
+bool insn_intel(void)
+{
+    return cpuid(0, 0).ebx == 0x756e6547; /* "Genu" */
 }
 
 #define RUN(bytes) insn_run((bytes), sizeof(bytes) - 1, 0)
@@ -118,8 +140,8 @@ static void what_is_not_there(void)
  * without calls with #UD. */
 static void hypercalls(void)
 {
-    struct cpuid id = cpuid(0x40000000, 0), vendor = cpuid(0, 0);
-    bool kvm = memcmp(&id.ebx, "KVMKVMKVM", 9) == 0, intel = vendor.ebx == 0x756e6547; /* "Genu" */
+    struct cpuid id = cpuid(0x40000000, 0);
+    bool kvm = memcmp(&id.ebx, "KVMKVMKVM", 9) == 0, intel = insn_intel();
     uint64_t vmcall = RUN("\x0f\x01\xc1"), vmcall_vector = caught;
     uint64_t vmmcall = RUN("\x0f\x01\xd9"), vmmcall_vector = caught;
 
@@ -142,5 +164,6 @@ int guest_main(uint64_t magic, uint64_t info)
     insn_control_registers();
     insn_debug();
     insn_xsave();
+    insn_msrs();
     return report_summary();
 }

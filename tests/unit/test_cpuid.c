@@ -138,8 +138,8 @@ static void frequencies(void **state)
     assert_int_equal(out[CPUID_EAX], hz / 1000000);
 }
 
-/* The timing leaf that hypervisors have agreed on: kHz of the TSC and of the LAPIC timer. An AMD processor has
- * no other. */
+/* The timing leaf that hypervisors have agreed on: kHz of the TSC and of the LAPIC timer. An AMD processor
+ * has no other. */
 static void frequencies_of_a_hypervisor(void **state)
 {
     uint64_t hz = vtime_hz(&vm->time);

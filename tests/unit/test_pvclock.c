@@ -318,8 +318,8 @@ static void the_wall_clock(void **state)
  * writes it there. */
 static void a_wall_clock_anywhere(void **state)
 {
-    static const uint64_t places[] = {PAGE + 1, PAGE + 2, PAGE + 7, PAGE + 0xff8, PAGE + 0xffd,
-                                      FAKE_VM_MEM - 12};
+    static const uint64_t places[] = {PAGE + 1,     PAGE + 2,     PAGE + 7,
+                                      PAGE + 0xff8, PAGE + 0xffd, FAKE_VM_MEM - 12};
 
     (void)state;
     for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
@@ -368,11 +368,11 @@ static void addresses_that_cannot_be(void **state)
         untouched(bad[i] | PVCLOCK_ENABLE, false);
         untouched(bad[i], true);
     }
-    untouched(PAGE, false);                              /* not enabled */
-    untouched((PAGE + 2) | PVCLOCK_ENABLE, false);       /* not a multiple of 4 */
-    untouched((PAGE + 0xffc) | PVCLOCK_ENABLE, false);   /* across a page's end */
+    untouched(PAGE, false);                            /* not enabled */
+    untouched((PAGE + 2) | PVCLOCK_ENABLE, false);     /* not a multiple of 4 */
+    untouched((PAGE + 0xffc) | PVCLOCK_ENABLE, false); /* across a page's end */
     untouched((PAGE + 0xfe4) | PVCLOCK_ENABLE, false);
-    untouched(0, true);                                  /* off */
+    untouched(0, true); /* off */
     untouched(FAKE_VM_MEM - 11, true);
     /* The last places that are good. */
     set(MSR_KVM_SYSTEM_TIME, (FAKE_VM_MEM - 32) | PVCLOCK_ENABLE);

@@ -37,7 +37,22 @@ static void nested_paging_is_enough(void **state)
     assert_int_equal(caps.asids, 16);
     assert_int_equal(caps.clean, 0);
     assert_false(caps.next_rip || caps.decode_assists || caps.flush_by_asid || caps.lbr || caps.tsc_ratio);
-    assert_true(caps.rdtscp);
+    assert_true(caps.rdtscp && caps.checks_addresses);
+}
+
+/* QEMU's TCG takes every address that WRMSR gives it: we look at them there. */
+static void an_emulator_that_does_not_look(void **state)
+{
+    struct svm_leaves l = plain;
+    struct svm_caps other;
+
+    (void)state;
+    assert_true(resolve(&plain));
+    other = caps;
+    l.tcg = true;
+    assert_true(resolve(&l));
+    assert_false(caps.checks_addresses);
+    assert_false(svm_caps_same(&caps, &other));
 }
 
 static void what_there_is_is_used(void **state)
@@ -184,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nested_paging_is_enough),
+        cmocka_unit_test(an_emulator_that_does_not_look),
         cmocka_unit_test(what_there_is_is_used),
         cmocka_unit_test(refusals_name_the_remedy),
         cmocka_unit_test(locked_by_the_firmware),

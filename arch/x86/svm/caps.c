@@ -80,6 +80,7 @@ bool svm_caps_resolve(const struct svm_leaves *leaves, struct svm_caps *out, cha
     out->lbr = (leaves->svm_edx & SVM_EDX_LBR) != 0;
     out->tsc_ratio = (leaves->svm_edx & SVM_EDX_TSC_RATIO) != 0;
     out->rdtscp = (leaves->ext_edx & EXT_EDX_RDTSCP) != 0;
+    out->checks_addresses = !leaves->tcg; /* QEMU 7.2 takes any value */
     out->pause_filter = (leaves->svm_edx & SVM_EDX_PAUSE_FILTER) != 0;
     out->pause_threshold = out->pause_filter && (leaves->svm_edx & SVM_EDX_PAUSE_THRESHOLD);
     resolve_intercepts(leaves, out);
@@ -92,6 +93,7 @@ bool svm_caps_same(const struct svm_caps *a, const struct svm_caps *b)
            a->intercepts[1] == b->intercepts[1] && a->intercepts[2] == b->intercepts[2] &&
            a->next_rip == b->next_rip && a->length_known == b->length_known &&
            a->decode_assists == b->decode_assists && a->flush_by_asid == b->flush_by_asid &&
-           a->lbr == b->lbr && a->rdtscp == b->rdtscp && a->pause_filter == b->pause_filter &&
-           a->pause_threshold == b->pause_threshold && a->tsc_ratio == b->tsc_ratio;
+           a->lbr == b->lbr && a->rdtscp == b->rdtscp && a->checks_addresses == b->checks_addresses &&
+           a->pause_filter == b->pause_filter && a->pause_threshold == b->pause_threshold &&
+           a->tsc_ratio == b->tsc_ratio;
 }

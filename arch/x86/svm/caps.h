@@ -14,6 +14,7 @@ struct svm_leaves {
     uint32_t more_ebx;         /* CPUID 80000008H EBX */
     uint32_t svm_ebx, svm_edx; /* CPUID 8000000AH */
     uint64_t vm_cr;            /* MSR VM_CR */
+    bool tcg;                  /* an emulator's processor: QEMU's TCG */
 };
 
 struct svm_caps {
@@ -26,9 +27,10 @@ struct svm_caps {
     bool flush_by_asid;
     bool lbr; /* DEBUGCTL is switched */
     bool rdtscp;
-    bool pause_filter;    /* loops of PAUSE exit, not each one */
-    bool pause_threshold; /* ... and only those whose PAUSEs are close together */
-    bool tsc_ratio;       /* the TSC that a guest reads can be scaled */
+    bool checks_addresses; /* WRMSR refuses an address that is not canonical, as APM vol. 3 has it */
+    bool pause_filter;     /* loops of PAUSE exit, not each one */
+    bool pause_threshold;  /* ... and only those whose PAUSEs are close together */
+    bool tsc_ratio;        /* the TSC that a guest reads can be scaled */
 };
 
 /* False: the processor lacks something, or the firmware has locked it, and why names it in one phrase. */

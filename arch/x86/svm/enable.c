@@ -1,6 +1,7 @@
 /* Is SVM there, may it be used, and can it do what is needed; and switching it on. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/fpu.h"
+#include "arch/x86/machine.h"
 #include "arch/x86/msr.h"
 #include "arch/x86/percpu.h"
 #include "arch/x86/svm/svm.h"
@@ -32,6 +33,7 @@ static void read_leaves(struct svm_leaves *l)
     l->svm_ebx = cpuid(LEAF_SVM, 0).ebx;
     l->svm_edx = cpuid(LEAF_SVM, 0).edx;
     l->vm_cr = rdmsr(MSR_VM_CR);
+    l->tcg = machine_hypervisor_is("TCGTCGTCGTCG");
 }
 
 static bool read_caps(struct svm_caps *caps, char *why, size_t size)

@@ -18,7 +18,14 @@ static bool is_switched(uint32_t msr)
     return false;
 }
 
-/* A write of an MSR that is not the guest's own is never let through. */
+static bool is_address(uint32_t msr)
+{
+    return msr == MSR_LSTAR || msr == MSR_CSTAR || msr == MSR_FS_BASE || msr == MSR_GS_BASE ||
+           msr == MSR_KERNEL_GS_BASE;
+}
+
+/* A write of an MSR that is not the guest's own is never let through, nor one of an address that the
+ * processor would not look at: then vmm/msr.c does. */
 void svm_pass_msr(struct vm *vm, uint32_t msr, bool read, bool write)
 {
     const struct svm_vm *v = vm->arch;
@@ -31,6 +38,6 @@ void svm_pass_msr(struct vm *vm, uint32_t msr, bool read, bool write)
     uint8_t *byte = v->msrpm + bit / 8;
     if (read)
         *byte &= (uint8_t) ~(1u << bit % 8);
-    if (write && is_switched(msr))
+    if (write && is_switched(msr) && (svm_caps.checks_addresses || !is_address(msr)))
         *byte &= (uint8_t) ~(2u << bit % 8);
 }
