@@ -49,6 +49,7 @@
 #define MSR_HWCR            0xc0010015u
 #define MSR_NB_CFG          0xc001001fu
 #define MSR_INT_PENDING     0xc0010055u
+#define MSR_DE_CFG          0xc0011029u
 
 /* IA32_MISC_ENABLE (SDM vol. 4, table 2-2): fast strings on; no branch trace store, no PEBS. */
 #define MISC_ENABLE_FAST_STRINGS (1ull << 0)
@@ -74,6 +75,9 @@
 
 /* The TSC counts at one rate in all states. */
 #define HWCR_TSC_FREQ_SEL (1ull << 24)
+
+/* LFENCE is dispatch serializing (AMD, Software Techniques for Managing Speculation, G-2). */
+#define DE_CFG_LFENCE (1ull << 1)
 
 struct msr {
     uint32_t first, last;
@@ -389,6 +393,8 @@ static const struct msr msrs[] = {
     {MSR_HWCR, MSR_HWCR, read_constant, write_ignored, HWCR_TSC_FREQ_SEL},
     {MSR_NB_CFG, MSR_NB_CFG, read_constant, write_ignored, 0},
     {MSR_INT_PENDING, MSR_INT_PENDING, read_constant, write_ignored, 0},
+    /* Every family from 10h on but 11h has it and CPUID does not tell, so kernels do not look. */
+    {MSR_DE_CFG, MSR_DE_CFG, read_constant, write_ignored, DE_CFG_LFENCE},
 };
 
 static const struct msr *find(uint32_t index)

@@ -19,13 +19,16 @@
 
 extern uint64_t pml4[512];
 
-static const struct {
+static const struct named {
     uint32_t index;
     const char *name;
 } addresses[] = {
     {0xc0000082, "LSTAR"},    {0xc0000083, "CSTAR"},          {0xc0000100, "FS_BASE"},
     {MSR_GS_BASE, "GS_BASE"}, {0xc0000102, "KERNEL_GS_BASE"},
 };
+
+/* AMD's hold 32 bits of an address: SYSENTER is legacy mode's there (APM vol. 2, 6.1.2). */
+static const struct named intel_addresses[] = {{0x175, "SYSENTER_ESP"}, {0x176, "SYSENTER_EIP"}};
 
 static bool holds(uint32_t msr, uint64_t value)
 {
@@ -34,10 +37,10 @@ static bool holds(uint32_t msr, uint64_t value)
 }
 
 /* SDM vol. 2, WRMSR: #GP for an address that is not canonical in one of these. */
-static void addresses_are_canonical(void)
+static void addresses_are_canonical(const struct named *list, unsigned int n)
 {
-    for (unsigned int i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
-        const uint32_t msr = addresses[i].index;
+    for (unsigned int i = 0; i < n; i++) {
+        const uint32_t msr = list[i].index;
         const uint64_t old = rdmsr(msr);
         bool kept = holds(msr, LOWER_HALF_END - 1) && holds(msr, UPPER_HALF) && holds(msr, ADDRESS);
         bool refused = !wrmsr_safe(msr, NOT_CANONICAL) && !wrmsr_safe(msr, LOWER_HALF_END) &&
@@ -45,8 +48,8 @@ static void addresses_are_canonical(void)
 
         kept = kept && rdmsr(msr) == ADDRESS;
         wrmsr(msr, old);
-        report(kept && rdmsr(msr) == old, "%s keeps its address", addresses[i].name);
-        report(refused, "%s: #GP if not canonical", addresses[i].name);
+        report(kept && rdmsr(msr) == old, "%s keeps its address", list[i].name);
+        report(refused, "%s: #GP if not canonical", list[i].name);
     }
 }
 
@@ -89,7 +92,9 @@ void insn_msrs(void)
 {
     uint8_t *end = map_the_last_page();
 
-    addresses_are_canonical();
+    addresses_are_canonical(addresses, sizeof(addresses) / sizeof(addresses[0]));
+    if (insn_intel())
+        addresses_are_canonical(intel_addresses, sizeof(intel_addresses) / sizeof(intel_addresses[0]));
     the_base_is_used();
     edge("NOP", "\x90", 1, end);
     edge("CPUID", "\x0f\xa2", 2, end);

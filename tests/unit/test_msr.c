@@ -230,6 +230,11 @@ static void amd_constants(void **state)
         assert_true(msr_write(vcpu, zeros[i], 1ull << 46));
         assert_int_equal(read(zeros[i]), 0);
     }
+    /* DE_CFG bit 1: LFENCE waits for what is before it. Some set it, and chicken bits, without a look at
+     * CPUID. */
+    assert_int_equal(read(0xc0011029), 1u << 1);
+    assert_true(msr_write(vcpu, 0xc0011029, 1u << 1 | 1u << 9));
+    assert_int_equal(read(0xc0011029), 1u << 1);
     assert_int_equal(read(0xc0010015), 1u << 24);
     assert_true(msr_write(vcpu, 0xc0010015, 1u << 6));
     assert_int_equal(read(0xc0010015), 1u << 24);
