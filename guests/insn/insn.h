@@ -2,20 +2,17 @@
 #ifndef GUESTS_INSN_INSN_H
 #define GUESTS_INSN_INSN_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* #UD and #GP end insn_run() from now on. */
 void insn_faults_init(void);
 /* Executes machine code and RET, with RAX; returns RAX. */
 uint64_t insn_run(const void *bytes, unsigned int n, uint64_t rax);
-/* Goes to code that ends in a fault. */
+/* Goes to code that ends in a fault; where it was. */
 void insn_jump(uint64_t address);
-/* The vector of the fault in the latest of either, 0: none; and where it was. */
-uint64_t insn_caught(void);
 uint64_t insn_caught_at(void);
-/* An Intel processor; AMD's otherwise. */
-bool insn_intel(void);
+/* The vector of the fault in the latest insn_run(), 0: none. */
+uint64_t insn_caught(void);
 
 /* read_NAME() and write_NAME() of a control or debug register. */
 #define INSN_REGISTER(reg)                                                                                   \

@@ -12,13 +12,14 @@
 #define VECTOR_GP 13
 
 static uint8_t code[2 * 4096] __attribute__((aligned(4096)));
+static volatile uint64_t caught_at;
 
-static volatile uint64_t resume_rip, resume_rsp, caught, caught_at;
+static volatile uint64_t resume_rip, resume_rsp, caught;
 
 static void on_fault(struct trap_frame *frame)
 {
-    caught = frame->vector;
     caught_at = frame->rip;
+    caught = frame->vector;
     frame->rip = resume_rip;
     frame->rsp = resume_rsp;
 }
@@ -68,19 +69,14 @@ void insn_jump(uint64_t address)
     call(address, 0);
 }
 
-uint64_t insn_caught(void)
-{
-    return caught;
-}
-
 uint64_t insn_caught_at(void)
 {
     return caught_at;
 }
 
-bool insn_intel(void)
+uint64_t insn_caught(void)
 {
-    return cpuid(0, 0).ebx == 0x756e6547; /* "Genu" */
+    return caught;
 }
 
 #define RUN(bytes) insn_run((bytes), sizeof(bytes) - 1, 0)
@@ -140,8 +136,8 @@ static void what_is_not_there(void)
  * without calls with #UD. */
 static void hypercalls(void)
 {
-    struct cpuid id = cpuid(0x40000000, 0);
-    bool kvm = memcmp(&id.ebx, "KVMKVMKVM", 9) == 0, intel = insn_intel();
+    struct cpuid id = cpuid(0x40000000, 0), vendor = cpuid(0, 0);
+    bool kvm = memcmp(&id.ebx, "KVMKVMKVM", 9) == 0, intel = vendor.ebx == 0x756e6547; /* "Genu" */
     uint64_t vmcall = RUN("\x0f\x01\xc1"), vmcall_vector = caught;
     uint64_t vmmcall = RUN("\x0f\x01\xd9"), vmmcall_vector = caught;
 

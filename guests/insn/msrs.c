@@ -30,6 +30,11 @@ static const struct named {
 /* AMD's hold 32 bits of an address: SYSENTER is legacy mode's there (APM vol. 2, 6.1.2). */
 static const struct named intel_addresses[] = {{0x175, "SYSENTER_ESP"}, {0x176, "SYSENTER_EIP"}};
 
+static bool is_intel(void)
+{
+    return cpuid(0, 0).ebx == 0x756e6547; /* "Genu" */
+}
+
 static bool holds(uint32_t msr, uint64_t value)
 {
     wrmsr(msr, value);
@@ -93,12 +98,12 @@ void insn_msrs(void)
     uint8_t *end = map_the_last_page();
 
     addresses_are_canonical(addresses, sizeof(addresses) / sizeof(addresses[0]));
-    if (insn_intel())
+    if (is_intel())
         addresses_are_canonical(intel_addresses, sizeof(intel_addresses) / sizeof(intel_addresses[0]));
     the_base_is_used();
     edge("NOP", "\x90", 1, end);
     edge("CPUID", "\x0f\xa2", 2, end);
     edge("RDTSC", "\x0f\x31", 2, end);
     edge("OUT", "\xe6\x80", 2, end);
-    edge(insn_intel() ? "VMCALL" : "VMMCALL", insn_intel() ? "\x0f\x01\xc1" : "\x0f\x01\xd9", 3, end);
+    edge(is_intel() ? "VMCALL" : "VMMCALL", is_intel() ? "\x0f\x01\xc1" : "\x0f\x01\xd9", 3, end);
 }
