@@ -32,15 +32,12 @@ static bool is_target(const struct vcpu *vcpu, const struct vcpu *sender, const 
 static enum apic_result deliver(struct vcpu *vcpu, const struct apic_message *m)
 {
     struct lapic *l = &vcpu->lapic;
-    bool was = vcpu->nmi_pending;
     switch ((enum apic_mode)m->mode) {
     case APIC_FIXED:
     case APIC_LOWEST:
         return lapic_accept(l, m->vector, m->level);
     case APIC_NMI:
-        vcpu->nmi_pending = true;
-        l->news = true;
-        return was ? APIC_MERGED : APIC_ACCEPTED;
+        return vcpu_raise_nmi(vcpu) ? APIC_ACCEPTED : APIC_MERGED;
     case APIC_INIT:
         startup_init(vcpu);
         return APIC_ACCEPTED;
@@ -115,7 +112,7 @@ bool apic_bus_waiting(const struct vm *vm, const struct apic_message *message)
         const struct vcpu *v = vm->vcpus[i];
         if (!is_target(v, NULL, message))
             continue;
-        if (message->mode == APIC_NMI ? v->nmi_pending : lapic_waiting(&v->lapic, message->vector))
+        if (message->mode == APIC_NMI ? v->nmis_pending : lapic_waiting(&v->lapic, message->vector))
             return true;
     }
     return false;

@@ -12,7 +12,7 @@ struct vcpu;
 struct vm;
 
 /* Delivers to every target (lowest priority: to one). `sender` is NULL for the IOAPIC; shorthands need one.
- * NMI sets vcpu->nmi_pending; INIT and SIPI: vmm/startup.h. */
+ * NMI: vcpu_raise_nmi(); INIT and SIPI: vmm/startup.h. */
 enum apic_result apic_bus_send(struct vm *vm, const struct vcpu *sender, const struct apic_message *message);
 
 /* The vCPU that an IOAPIC's message would reach, the first of several; 0 if it reaches nobody. */

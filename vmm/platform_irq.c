@@ -68,7 +68,7 @@ bool platform_sync_intr(struct vm *vm)
     p->intr = level;
     for (unsigned int i = 0; i < vm->nvcpus; i++)
         if (lapic_lint(&vm->vcpus[i]->lapic, LINT_INTR, level))
-            vm->vcpus[i]->nmi_pending = true;
+            vcpu_raise_nmi(vm->vcpus[i]);
     if (level)
         ioapic_raise(&p->ioapic, GSI_INTR);
     else

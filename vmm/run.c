@@ -113,10 +113,8 @@ static void collect(struct vcpu *vcpu, uint64_t now)
 {
     if (vcpu->irq_window)
         hv->retract_irq(vcpu);
-    if (vcpu->nmi_pending) {
-        vcpu->nmi_pending = false;
+    for (; vcpu->nmis_pending; vcpu->nmis_pending--)
         hv->inject_nmi(vcpu);
-    }
     offer(vcpu, now);
 }
 

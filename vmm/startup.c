@@ -69,7 +69,7 @@ bool startup_wake(struct vcpu *vcpu)
     bool from_pic;
 
     if (vcpu->state == VCPU_HALTED &&
-        (vcpu->nmi_pending || ((vcpu->regs.rflags & RFLAGS_IF) && platform_pending(vcpu, &from_pic) >= 0)))
+        (vcpu->nmis_pending || ((vcpu->regs.rflags & RFLAGS_IF) && platform_pending(vcpu, &from_pic) >= 0)))
         vcpu->state = VCPU_RUNNABLE;
     return vcpu->state == VCPU_RUNNABLE;
 }

@@ -6,6 +6,7 @@
 #include "vmm/vm.h"
 #include "vmm/walk.h"
 
+#define NMIS_MAX   2u
 #define PAGE_SIZE  4096u
 #define VCPU_PAGES ((sizeof(struct vcpu) + PAGE_SIZE - 1) / PAGE_SIZE)
 
@@ -38,7 +39,7 @@ void vcpu_destroy(struct vcpu *vcpu)
 static void reset_registers(struct vcpu *vcpu)
 {
     memset(&vcpu->regs, 0, sizeof(vcpu->regs));
-    vcpu->nmi_pending = false;
+    vcpu->nmis_pending = 0;
     vcpu->irq_window = false;
     hv->vcpu_reset(vcpu);
     vcpu->free_tsc = (struct vcpu_tsc){0};
@@ -70,6 +71,15 @@ void vcpu_init(struct vcpu *vcpu)
     lapic_init_reset(&vcpu->lapic);
     pvclock_stop(vcpu);
     vcpu->state = VCPU_WAIT_SIPI;
+}
+
+bool vcpu_raise_nmi(struct vcpu *vcpu)
+{
+    vcpu->lapic.news = true;
+    if (vcpu->nmis_pending == NMIS_MAX)
+        return false;
+    vcpu->nmis_pending++;
+    return true;
 }
 
 unsigned int vcpu_cpl(struct vcpu *vcpu)

@@ -76,7 +76,7 @@ struct vcpu {
     struct tsc tsc;
     struct msr_state msr; /* MSRs that no hardware register holds */
     struct pvclock_line pvclock;
-    bool nmi_pending;
+    uint8_t nmis_pending; /* NMIs that the backend has not been given (vcpu_raise_nmi) */
     bool
         quiet; /* the last exit changed nothing that the run loop decides by: interrupt lines and controllers,
                 * armed timers, the TSC's offset, the state of vCPU and VM. The guest may go on at once */
@@ -110,6 +110,10 @@ void vcpu_reset(struct vcpu *vcpu);
  * the MTRRs and machine check registers stay; the local APIC too is reset, and the vCPU waits for SIPI. KVM's
  * clock forgets its page, as in KVM. The FPU, which the table leaves alone, is reset. */
 void vcpu_init(struct vcpu *vcpu);
+
+/* An NMI has come: two can wait, one to be handled and one behind it (SDM vol. 3, 6.7.1); the backend knows
+ * whether one is being handled already (hv->inject_nmi). False: merged with those that wait. */
+bool vcpu_raise_nmi(struct vcpu *vcpu);
 
 /* Current privilege level: SS's DPL (SDM vol. 3, 24.4.1). */
 unsigned int vcpu_cpl(struct vcpu *vcpu);

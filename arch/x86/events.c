@@ -2,6 +2,8 @@
 
 #include "vmm/host.h"
 
+#define NMIS_MAX 2u
+
 void events_reset(struct events *events)
 {
     *events = (struct events){.held_irq = -1};
@@ -13,17 +15,28 @@ void events_set(struct events *events, uint32_t info)
     events->next = (struct event){.info = info | EVENT_VALID};
 }
 
+void events_nmi(struct events *events, bool blocked)
+{
+    const bool on_its_way = events->next.info && (events->next.info & EVENT_TYPE) == EVENT_TYPE_NMI;
+    const uint8_t most = blocked || on_its_way ? 1 : NMIS_MAX;
+
+    if (events->nmis_queued < most)
+        events->nmis_queued++;
+}
+
 /* A waiting exception or INT n is dropped: its instruction has not been completed and comes to it again. An
  * interrupt or NMI would be lost for good. */
 void events_replace(struct events *events, const struct event *ev)
 {
-    if (events->next.info) {
-        if ((events->next.info & EVENT_TYPE) == EVENT_TYPE_IRQ)
-            events->held_irq = (int16_t)(events->next.info & EVENT_VECTOR);
-        else if ((events->next.info & EVENT_TYPE) == EVENT_TYPE_NMI)
-            events->nmi_queued = true;
-    }
+    const uint32_t was = events->next.info;
+
     events->next = *ev;
+    if (!was)
+        return;
+    if ((was & EVENT_TYPE) == EVENT_TYPE_IRQ)
+        events->held_irq = (int16_t)(was & EVENT_VECTOR);
+    else if ((was & EVENT_TYPE) == EVENT_TYPE_NMI)
+        events_nmi(events, false);
 }
 
 void events_exception(struct events *events, uint8_t vector, bool has_error, uint32_t error)

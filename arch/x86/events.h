@@ -30,9 +30,9 @@ struct event {
 };
 
 struct events {
-    struct event next; /* for the next entry */
-    bool nmi_queued;
-    int16_t held_irq; /* an acknowledged interrupt that an exception overtook in its delivery; -1: none */
+    struct event next;   /* for the next entry */
+    uint8_t nmis_queued; /* at most two (events_nmi) */
+    int16_t held_irq;    /* an acknowledged interrupt that an exception overtook in its delivery; -1: none */
 };
 
 void events_reset(struct events *events);
@@ -40,11 +40,17 @@ void events_reset(struct events *events);
 /* Nothing of all this waits. */
 static inline bool events_none(const struct events *events)
 {
-    return !events->next.info && !events->nmi_queued && events->held_irq < 0;
+    return !events->next.info && !events->nmis_queued && events->held_irq < 0;
 }
 
 /* Sets next, of which there must be none. */
 void events_set(struct events *events, uint32_t info);
+
+/* One more NMI has come. blocked: the guest is in a handler of one. One can be in its handler and one latched
+ * behind it (SDM vol. 3, 6.7.1); of those that come before the first has got that far, two are therefore
+ * kept, for the guest sees them come one after the other: what it does in between takes the hypervisor time.
+ */
+void events_nmi(struct events *events, bool blocked);
 
 /* Puts ev in the place of next: that event is kept where the processor would not lose it. */
 void events_replace(struct events *events, const struct event *ev);

@@ -29,6 +29,7 @@ uint64_t insn_caught(void);
 
 void insn_control_registers(void);
 void insn_debug(void);
+void insn_nmi(void);
 void insn_xsave(void);
 void insn_msrs(void);
 

@@ -159,6 +159,7 @@ int guest_main(uint64_t magic, uint64_t info)
     hypercalls();
     insn_control_registers();
     insn_debug();
+    insn_nmi();
     insn_xsave();
     insn_msrs();
     return report_summary();

@@ -26,6 +26,12 @@ void wild(uint64_t ms);
 /* What a further processor does as soon as it has started; comes back when there is order. */
 void wild_join(unsigned int cpu);
 
+/* NMIs that cross: processor 1 sends one to the first, which sends one to itself. Both are taken, each time.
+ */
+void crossing(uint64_t rounds);
+/* What processor 1 does for it, and does until it is over. */
+void crossing_join(unsigned int cpu);
+
 /* The others turn deaf: they spin with interrupts off, for ever, and answer no call. */
 void deafen(void);
 

@@ -1,8 +1,9 @@
 /* Interprocessor interrupts in every delivery mode, shorthand and kind of destination, by the register page
- * and, where CPUID offers it, as x2APIC; INIT and SIPI to processors that run, wait or are not there; a
- * storm. Words: storm=N (interrupts to itself, default 2000); wild=N (disorder for N milliseconds,
- * default none); last=init|triple|deaf: how it ends, with INIT to the processor that booted, a triple fault
- * of another, or the others deaf to all calls. Needs three processors. */
+ * and, where CPUID offers it, as x2APIC; INIT and SIPI to processors that run, wait or are not there; NMIs
+ * that cross; a storm. Words: cross=N (pairs of NMIs, default 300); storm=N (interrupts to itself, default
+ * 2000); wild=N (disorder for N milliseconds, default none); last=init|triple|deaf: how it ends, with INIT to
+ * the processor that booted, a triple fault of another, or the others deaf to all calls. Needs three
+ * processors. */
 #include "guests/ipi/ipi.h"
 #include "guests/lib/io.h"
 #include "guests/lib/irq.h"
@@ -76,6 +77,7 @@ static void other(unsigned int cpu)
             go_over(cpu);
         }
         wild_join(cpu);
+        crossing_join(cpu);
         wait_for_interrupt();
         interrupts_off();
     }
@@ -259,10 +261,11 @@ static void finish(const char *words)
 
 int guest_main(uint64_t magic, uint64_t info)
 {
-    static const char *const names[] = {"storm", "wild", "last", NULL};
+    static const char *const names[] = {"storm", "cross", "wild", "last", NULL};
     const char *words = multiboot_cmdline(guest_init(magic, info));
     bool bad = !words_check(words, names);
     uint64_t n = word_number(words, "storm", 2000, &bad);
+    uint64_t rounds = word_number(words, "cross", 300, &bad);
     uint64_t wild_ms = word_number(words, "wild", 0, &bad);
 
     if (bad) {
@@ -288,6 +291,7 @@ int guest_main(uint64_t magic, uint64_t info)
     every_mode();
     errors();
     starting_again();
+    crossing(rounds);
     storm(n);
     if (wild_ms > 0) {
         wild(wild_ms);

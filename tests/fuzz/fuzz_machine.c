@@ -168,7 +168,7 @@ static void surroundings(struct vcpu *vcpu, struct exit_record *exit)
     }
     fake_host.earliest = what & 32 ? fake_host.now + some_time() : RT_NEVER;
     if (what & 64)
-        vcpu->nmi_pending = true;
+        (void)vcpu_raise_nmi(vcpu);
 }
 
 static void act(struct vcpu *vcpu, struct exit_record *exit)

@@ -85,7 +85,11 @@ static void nmi_init_sipi(void **state)
     (void)state;
     pc_lapic_write(&pc, 0, LAPIC_ICR_LOW, 0xc0400);
     for (unsigned int i = 0; i < PC_VCPUS; i++)
-        assert_int_equal(pc.vcpus[i].nmi_pending, i != 0);
+        assert_int_equal(pc.vcpus[i].nmis_pending, i != 0);
+    pc_lapic_write(&pc, 2, LAPIC_ICR_LOW, 0xc0400); /* of two senders: one to handle, one behind it */
+    pc_lapic_write(&pc, 3, LAPIC_ICR_LOW, 0xc0400);
+    assert_int_equal(pc.vcpus[1].nmis_pending, 2);
+    assert_int_equal(pc.vcpus[0].nmis_pending, 2);
     pc_lapic_write(&pc, 0, LAPIC_ICR_HIGH, 0x03000000);
     pc_lapic_write(&pc, 0, LAPIC_ICR_LOW, 0x4500);
     pc_lapic_write(&pc, 0, LAPIC_ICR_LOW, 0x4699);

@@ -221,7 +221,7 @@ static void random_guest(void **state)
             break;
         default:
             platform_write_apic_base(v, PC_LAPIC | (value & 0x1f ? 0x800 : 0) | (value & 0x100));
-            v->nmi_pending = false;
+            v->nmis_pending = 0;
         }
         pc_take(&pc, cpu);
         assert_int_equal(pc.vm.platform.intr, pic_output(&pc.vm.platform.pic));

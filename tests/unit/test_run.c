@@ -327,6 +327,18 @@ static void a_halt_that_ends_at_once(void **state)
     assert_int_equal(vcpu->exits[EXIT_HLT], 1);
 }
 
+/* Two that came while the vCPU had no processor are two for the backend, which knows how many it can keep. */
+static void each_nmi_is_handed_on(void **state)
+{
+    (void)state;
+    assert_true(vcpu_raise_nmi(vcpu) && vcpu_raise_nmi(vcpu));
+    assert_false(vcpu_raise_nmi(vcpu));
+    assert_true(vcpu->lapic.news);
+    assert_int_equal(vcpu_run(vcpu, MS), RUN_PREEMPTED);
+    assert_int_equal(fake->nmis, 2);
+    assert_int_equal(vcpu->nmis_pending, 0);
+}
+
 static void halted_with_interrupts_off(void **state)
 {
     (void)state;
@@ -336,11 +348,11 @@ static void halted_with_interrupts_off(void **state)
     assert_int_equal(vcpu_run(vcpu, 100 * MS), RUN_HALTED);
     fake_host.now = 3 * TICK;
     assert_false(vcpu_poll(vcpu, fake_host.now));
-    vcpu->nmi_pending = true;
+    vcpu->nmis_pending = 1;
     assert_true(vcpu_poll(vcpu, fake_host.now));
     assert_int_equal(vcpu_run(vcpu, fake_host.now + 1), RUN_PREEMPTED);
     assert_int_equal(fake->nmis, 1);
-    assert_false(vcpu->nmi_pending);
+    assert_int_equal(vcpu->nmis_pending, 0);
 }
 
 /* 2.5 and 2.6: after a gap the overdue tick is delivered at once. Its acknowledgement, made before the
@@ -463,7 +475,7 @@ static void random_life(void **state)
         assert_int_equal(vm->state, VM_RUNNING);
         fake_host.now += next_random() % (5 * MS);
         if (stop == RUN_HALTED && !vcpu_poll(vcpu, fake_host.now))
-            vcpu->nmi_pending = true;
+            vcpu->nmis_pending = 1;
         vcpu_poll(vcpu, fake_host.now);
         assert_true(vtime_peek(&vm->time) >= last);
         last = vtime_peek(&vm->time);
@@ -488,6 +500,7 @@ int main(void)
         TEST(a_second_one_waits_behind_the_first),
         TEST(halted_until_the_next_tick),
         TEST(a_halt_that_ends_at_once),
+        TEST(each_nmi_is_handed_on),
         TEST(halted_with_interrupts_off),
         TEST(the_gate_opens_with_the_acknowledgement),
         TEST(ends_and_resets),

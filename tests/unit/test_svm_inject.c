@@ -13,6 +13,7 @@
 
 #define IF (1ull << 9)
 #define TF (1ull << 8)
+#define BS (1ull << 14) /* of DR6 */
 
 static struct vmcb vmcb;
 static struct svm_vcpu v;
@@ -23,6 +24,7 @@ static int setup(void **state)
     (void)state;
     memset(&vmcb, 0, sizeof(vmcb));
     vmcb.int_ctl = V_INTR_MASKING;
+    vmcb.dr6 = 0xffff0ff0;
     vcpu = (struct vcpu){.arch = &v};
     vcpu.regs.rflags = 2 | IF;
     vcpu.regs.rip = 0x1000;
@@ -53,6 +55,14 @@ static void redeliver(uint32_t info, uint32_t error)
     vmcb.exit_int_info = info;
     vmcb.exit_int_error = error;
     assert_true(svm_redeliver(&v, false));
+}
+
+static void behind_the_iret(uint64_t rflags, uint64_t dr6)
+{
+    vcpu.regs.rip = 0x1000;
+    vcpu.regs.rflags = rflags;
+    vmcb.dr6 |= dr6;
+    vmcb.clean = CLEAN_ALL;
 }
 
 /* Never EVENTINJ: QEMU delivers it twice. */
@@ -156,15 +166,20 @@ static void nmis_are_blocked_up_to_iret(void **state)
     svm_iret(&v);
     assert_int_equal(vmcb.intercepts[0] & INTERCEPT_IRET, 0);
     assert_int_equal(enter(), 0);
-    assert_int_equal(v.virq, VIRQ_WINDOW); /* comes behind the IRET, which sets IF */
-    vcpu.regs.rflags = 2 | IF;
-    vcpu.regs.rip = 0x1000;
-    svm_irq_window(&v);
+    assert_int_equal(v.virq, VIRQ_FREE);
+    assert_true(vcpu.regs.rflags & TF); /* the trap comes behind the IRET */
+    assert_int_equal(enter(), 0);       /* a host's interrupt came before it */
+    assert_true(vcpu.regs.rflags & TF);
+    behind_the_iret(2, BS);
+    assert_true(svm_stepped(&v));
+    assert_int_equal(vmcb.dr6, 0xffff0ff0);
+    assert_false(vmcb.clean & CLEAN_DR);
     assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+    assert_int_equal(vcpu.regs.rflags, 2);
     assert_true(vmcb.intercepts[0] & INTERCEPT_IRET);
 }
 
-/* A handler that runs with IF set: a window would come at once, before the IRET, for ever. */
+/* A handler that runs with IF set; and an IRET that has been executed, by its address, without a trap. */
 static void no_window_before_an_iret_with_if_set(void **state)
 {
     (void)state;
@@ -176,6 +191,69 @@ static void no_window_before_an_iret_with_if_set(void **state)
     assert_int_equal(v.virq, VIRQ_FREE);
     vcpu.regs.rip = 0x3000;
     assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+}
+
+/* A guest's own traps are its own: those behind an IRET that nothing waits for, those of a handler that steps
+ * itself, and a breakpoint that the IRET meets on the way. */
+static void a_guests_own_steps_stay(void **state)
+{
+    (void)state;
+    vmcb.dr6 = 0xffff0ff0 | BS;
+    assert_false(svm_stepped(&v));
+    svm_inject_nmi(&vcpu);
+    enter();
+    svm_inject_nmi(&vcpu);
+    vcpu.regs.rip = 0x2000;
+    svm_iret(&v);
+    vcpu.regs.rflags = 2 | TF;
+    assert_int_equal(enter(), 0);
+    behind_the_iret(2, BS);
+    assert_false(svm_stepped(&v));
+    assert_int_equal(vmcb.dr6, 0xffff0ff0 | BS);
+    assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+    svm_inject_nmi(&vcpu);
+    vcpu.regs.rip = 0x2000;
+    svm_iret(&v);
+    vmcb.dr6 = 0xffff0ff0;
+    assert_int_equal(enter(), 0);
+    behind_the_iret(2, BS | 2);
+    assert_false(svm_stepped(&v));
+    assert_int_equal(vmcb.dr6, 0xffff0ff0 | 2);
+}
+
+/* SDM vol. 3, 6.7.1: one is handled, one is latched behind it. */
+static void two_nmis_are_kept_and_no_more(void **state)
+{
+    (void)state;
+    for (unsigned int i = 0; i < 3; i++)
+        svm_inject_nmi(&vcpu);
+    assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+    svm_inject_nmi(&vcpu);
+    svm_iret(&v);
+    svm_inject_nmi(&vcpu);
+    assert_int_equal(enter(), 0);
+    behind_the_iret(2 | IF, BS);
+    assert_true(svm_stepped(&v));
+    assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+    svm_iret(&v);
+    assert_int_equal(enter(), 0);
+    assert_false(vcpu.regs.rflags & TF);
+    vcpu.regs.rip = 0x1000;
+    assert_int_equal(enter(), 0);
+    assert_int_equal(v.work & WORK_EVENT, 0);
+}
+
+/* The one whose delivery was interrupted, and one that came meanwhile. */
+static void an_interrupted_nmi_merges_with_none(void **state)
+{
+    (void)state;
+    svm_inject_nmi(&vcpu);
+    enter();
+    redeliver(EVENT_VALID | EVENT_TYPE_NMI | 2, 0);
+    svm_inject_nmi(&vcpu);
+    assert_int_equal(v.events.nmis_queued, 2);
+    assert_int_equal(enter(), EVENT_VALID | EVENT_TYPE_NMI | 2);
+    assert_int_equal(v.events.nmis_queued, 1);
 }
 
 static void nmi_waits_for_the_shadow(void **state)
@@ -325,6 +403,9 @@ int main(void)
         T(exceptions_go_first),
         T(nmis_are_blocked_up_to_iret),
         T(no_window_before_an_iret_with_if_set),
+        T(a_guests_own_steps_stay),
+        T(two_nmis_are_kept_and_no_more),
+        T(an_interrupted_nmi_merges_with_none),
         T(nmi_waits_for_the_shadow),
         T(nmi_goes_before_an_interrupt),
         T(an_interrupted_interrupt_is_held),

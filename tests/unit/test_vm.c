@@ -175,7 +175,7 @@ static void resets(void **state)
     *ram = 1;
     vcpu->regs.rip = 0x1234;
     vcpu->state = VCPU_HALTED;
-    vcpu->nmi_pending = true;
+    vcpu->nmis_pending = 1;
     vcpu->msr.misc_enable = 0;
     vm_request_reset(vm);
     assert_int_equal(vm->state, VM_RUNNING);
@@ -187,7 +187,7 @@ static void resets(void **state)
     assert_int_equal(vcpu->regs.rip, 0x7c00);
     assert_memory_equal(vm_ram(vm, 0x7dfe, 2), "\x55\xaa", 2);
     assert_int_equal(vcpu->state, VCPU_RUNNABLE);
-    assert_false(vcpu->nmi_pending);
+    assert_int_equal(vcpu->nmis_pending, 0);
     assert_int_equal(vcpu->msr.misc_enable, 0x1801);
     assert_int_equal(tsc_read(&vcpu->tsc), 0);       /* a RESET clears the TSC ... */
     assert_int_equal(vtime_now(&vm->time), 1000000); /* ... and time goes on */

@@ -109,13 +109,34 @@ static void nmi_goes_before_an_interrupt(void **state)
     assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_NMI | 2);
 }
 
+/* SDM vol. 3, 6.7.1: one is handled, one is latched behind it. */
+static void two_nmis_are_kept_and_no_more(void **state)
+{
+    (void)state;
+    for (unsigned int i = 0; i < 3; i++)
+        vmx_inject_nmi(&vcpu);
+    assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_NMI | 2);
+    assert_int_equal(v.proc, PROC_NMI_WINDOW);
+    v.intr = INTR_NMI;
+    vmx_inject_nmi(&vcpu);
+    assert_int_equal(enter().info, 0);
+    v.intr = 0;
+    assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_NMI | 2);
+    assert_int_equal(enter().info, 0);
+    /* An interrupted delivery, and one that came meanwhile, which an exception overtakes. */
+    vmx_redeliver(&v, EVENT_VALID | EVENT_TYPE_NMI | 2, 0, 0);
+    vmx_inject_nmi(&vcpu);
+    vmx_inject_exception(&vcpu, 1, false, 0);
+    assert_int_equal(v.events.nmis_queued, 2);
+}
+
 static void nmi_behind_an_exception(void **state)
 {
     (void)state;
     vmx_inject_exception(&vcpu, 6, false, 0);
     vmx_inject_nmi(&vcpu);
     assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_FAULT | 6);
-    assert_true(v.events.nmi_queued);
+    assert_int_equal(v.events.nmis_queued, 1);
     assert_int_equal(v.proc, PROC_NMI_WINDOW);
     assert_int_equal(enter().info, EVENT_VALID | EVENT_TYPE_NMI | 2);
 }
@@ -218,6 +239,7 @@ int main(void)
         T(nmi_waits_for_its_time),
         T(nmi_goes_before_an_interrupt),
         T(nmi_behind_an_exception),
+        T(two_nmis_are_kept_and_no_more),
         T(interrupted_deliveries_are_done_again),
         T(a_redelivered_nmi_is_not_blocked_by_itself),
         T(an_overtaken_interrupt_is_held),

@@ -8,6 +8,7 @@
 #include "vmm/host.h"
 
 #define CODE_EXCEPTION 0x040u
+#define VECTOR_DB      1u
 #define VECTOR_AC      17u
 #define VECTOR_MC      18u
 #define INSN_MAX       15u
@@ -29,6 +30,10 @@ static void exception_exit(struct svm_vcpu *v, struct exit_record *exit)
     const uint32_t vector = exit->raw_reason - CODE_EXCEPTION;
     if (vector == VECTOR_MC) {
         __asm__ volatile("int $18" : : : "memory");
+        return;
+    }
+    if (vector == VECTOR_DB && svm_stepped(v)) {
+        exit->kind = EXIT_NMI_WINDOW;
         return;
     }
     const struct event ev = {

@@ -67,9 +67,9 @@ static bool nmi_blocked(const struct svm_vcpu *v)
 static void promote_nmi(struct svm_vcpu *v)
 {
     struct events *e = &v->events;
-    if (!e->nmi_queued || e->next.info || shadow(v) || nmi_blocked(v))
+    if (!e->nmis_queued || e->next.info || shadow(v) || nmi_blocked(v))
         return;
-    e->nmi_queued = false;
+    e->nmis_queued--;
     events_set(e, EVENT_TYPE_NMI | EVENT_VECTOR_NMI);
 }
 
@@ -132,7 +132,7 @@ void svm_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uin
 void svm_inject_nmi(struct vcpu *vcpu)
 {
     struct svm_vcpu *v = svm_of(vcpu);
-    v->events.nmi_queued = true;
+    events_nmi(&v->events, nmi_blocked(v));
     v->work |= WORK_EVENT;
 }
 
@@ -163,14 +163,37 @@ static void write_event(struct svm_vcpu *v)
     ev->info = 0;
 }
 
-/* There is no NMI window: IRET is intercepted while NMIs are blocked, but an exit behind it is only to be had
- * as an interrupt window, when the handler runs with IF clear as handlers do. Otherwise the next exit will
- * do. */
+/* There is no NMI window: IRET is intercepted while NMIs are blocked, and an exit behind it is to be had as a
+ * single-step trap, which comes before the next instruction whatever IRET makes of RFLAGS (APM vol. 2,
+ * 13.1.4). It stays armed if the IRET faults: the guest's handler returns to it with the TF of its frame. A
+ * guest that steps for itself gives the exit anyway. */
+static void step_over_iret(struct svm_vcpu *v)
+{
+    if (v->vcpu->regs.rflags & RFLAGS_TF)
+        return;
+    v->vcpu->regs.rflags |= RFLAGS_TF;
+    v->stepping = true;
+    v->step_dr6 = v->vmcb->dr6;
+}
+
+bool svm_stepped(struct svm_vcpu *v)
+{
+    const bool ours = v->stepping && (v->vmcb->dr6 & DR6_BS);
+    const bool more = v->vmcb->dr6 & DR6_HITS; /* what IRET read lies under a breakpoint */
+    if (!ours)
+        return false;
+    v->stepping = false;
+    if (v->nmi == NMI_IRET)
+        v->nmi = NMI_OPEN;
+    v->vmcb->dr6 = more ? (v->vmcb->dr6 & ~DR6_BS) | (v->step_dr6 & DR6_BS) : v->step_dr6;
+    svm_changed(v, CLEAN_DR);
+    return !more;
+}
+
+/* For one that the IRET does not hold up: a shadow, or another event, and where IF is clear the next exit. */
 static bool nmi_wants_window(const struct svm_vcpu *v)
 {
-    if (!v->events.nmi_queued || v->nmi == NMI_BLOCKED)
-        return false;
-    return !nmi_blocked(v) || !interruptible(v);
+    return v->events.nmis_queued && v->nmi != NMI_BLOCKED && !nmi_blocked(v);
 }
 
 void svm_events_enter(struct svm_vcpu *v)
@@ -185,6 +208,8 @@ void svm_events_enter(struct svm_vcpu *v)
     }
     if (e->held_irq >= 0 || nmi_wants_window(v))
         open_window(v);
+    if (e->nmis_queued && v->nmi == NMI_IRET && nmi_blocked(v))
+        step_over_iret(v);
     if (events_none(e))
         v->work &= ~WORK_EVENT;
 }
@@ -209,8 +234,8 @@ bool svm_redeliver(struct svm_vcpu *v, bool virq_pending)
     if (type == EVENT_TYPE_IRQ) {
         v->events.held_irq = (int16_t)vector;
     } else if (type == EVENT_TYPE_NMI) {
-        v->events.nmi_queued = true;
         v->nmi = NMI_OPEN;
+        events_nmi(&v->events, false);
         intercept_iret(v, false);
     } else if (type == EVENT_TYPE_FAULT && vector != VECTOR_BP && vector != VECTOR_OF) {
         v->events.next = (struct event){

@@ -68,6 +68,8 @@ struct svm_vcpu {
     uint8_t nmi;         /* enum nmi_state */
     struct events events;
     uint64_t iret_rip;
+    bool stepping; /* TF is ours, to see the IRET through; then DR6 is to be step_dr6 again */
+    uint64_t step_dr6;
     struct asid_tag tag;
 
     uint64_t cr0, cr4; /* as the guest sees them, in the bits that the VMCB's differ in */
@@ -143,6 +145,9 @@ bool svm_redeliver(struct svm_vcpu *v, bool virq_pending);
 /* Exits of the windows. */
 void svm_irq_window(struct svm_vcpu *v);
 void svm_iret(struct svm_vcpu *v);
+/* After an exit for #DB: true if it is the trap behind the IRET and no more; it is none of the guest's then.
+ */
+bool svm_stepped(struct svm_vcpu *v);
 
 /* regs.c */
 uint64_t svm_get_reg(struct vcpu *vcpu, enum guest_reg reg);

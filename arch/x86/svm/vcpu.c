@@ -111,6 +111,7 @@ void svm_vcpu_reset(struct vcpu *vcpu)
     events_reset(&v->events);
     v->virq = VIRQ_FREE;
     v->nmi = NMI_OPEN;
+    v->stepping = false;
     v->work = WORK_FLUSH | (mitigate_guards() ? WORK_GUARD : 0);
     if (loaded)
         svm_vcpu_load(vcpu);

@@ -20,15 +20,15 @@ static void set_event(struct vmx_vcpu *v, uint32_t info)
 void vmx_event_promote(struct vmx_vcpu *v)
 {
     struct events *e = &v->events;
-    if (e->nmi_queued && !e->next.info && !(v->intr & (INTR_NMI | INTR_SHADOW))) {
-        e->nmi_queued = false;
+    if (e->nmis_queued && !e->next.info && !(v->intr & (INTR_NMI | INTR_SHADOW))) {
+        e->nmis_queued--;
         set_event(v, EVENT_TYPE_NMI | EVENT_VECTOR_NMI);
     }
     if (e->held_irq >= 0 && !e->next.info && interruptible(v)) {
         set_event(v, EVENT_TYPE_IRQ | (uint32_t)e->held_irq);
         e->held_irq = -1;
     }
-    v->proc = e->nmi_queued ? v->proc | PROC_NMI_WINDOW : v->proc & ~PROC_NMI_WINDOW;
+    v->proc = e->nmis_queued ? v->proc | PROC_NMI_WINDOW : v->proc & ~PROC_NMI_WINDOW;
     if (e->held_irq >= 0)
         v->proc |= PROC_IRQ_WINDOW;
     if (events_none(e))
@@ -79,7 +79,7 @@ void vmx_inject_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uin
 void vmx_inject_nmi(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vmx_of(vcpu);
-    v->events.nmi_queued = true;
+    events_nmi(&v->events, v->intr & INTR_NMI);
     v->work |= WORK_EVENT;
 }
 
