@@ -7,14 +7,18 @@
 #include "vmm/emulate.h"
 #include "vmm/exit.h"
 #include "vmm/host.h"
+#include "vmm/insn.h"
 #include "vmm/msr.h"
 #include "vmm/string_io.h"
 #include "vmm/vm.h"
 #include "vmm/walk.h"
 
-#define KVM_EPERM     1u
-#define KVM_ENOSYS    1000u
-#define SPIN_PATIENCE 32u /* PAUSEs: shorter waits are cheaper than a switch */
+#define KVM_EPERM        1u
+#define KVM_ENOSYS       1000u
+#define HYPERCALL_LENGTH 3u
+#define VECTOR_UD        6u
+#define VECTOR_PF        14u
+#define SPIN_PATIENCE    32u /* PAUSEs: shorter waits are cheaper than a switch */
 
 typedef void (*exit_fn)(struct vcpu *vcpu, const struct exit_record *exit);
 
@@ -66,15 +70,6 @@ static void exit_task_switch(struct vcpu *vcpu, const struct exit_record *exit)
     vcpu_dump(vcpu);
     vm_end_crash(vcpu->vm, "hardware task switch at rip %llx: this virtual processor has none",
                  (unsigned long long)vcpu->regs.rip);
-}
-
-/* An intercepted exception that is the guest's own: back to it. */
-static void exit_exception(struct vcpu *vcpu, const struct exit_record *exit)
-{
-    if (exit->u.exception.vector == 14)
-        hv->set_reg(vcpu, REG_CR2, exit->u.exception.address);
-    hv->inject_exception(vcpu, exit->u.exception.vector, exit->u.exception.has_error,
-                         exit->u.exception.error);
 }
 
 static void exit_undefined(struct vcpu *vcpu, const struct exit_record *exit)
@@ -200,6 +195,28 @@ static void exit_hypercall(struct vcpu *vcpu, const struct exit_record *exit)
     }
     vcpu->regs.gpr[GPR_RAX] = guest_mode(vcpu) == 64 ? 0 - answer : (uint32_t)(0 - answer);
     vcpu_skip(vcpu, exit->insn_len);
+}
+
+/* KVM's guests call by either vendor's instruction (hypercalls.rst), and the processor knows its own only. */
+static bool is_hypercall(struct vcpu *vcpu)
+{
+    static const uint8_t calls[][HYPERCALL_LENGTH] = {{0x0f, 0x01, 0xc1}, {0x0f, 0x01, 0xd9}};
+
+    return pvclock_offered(vcpu->vm) &&
+           (insn_is(vcpu, calls[0], HYPERCALL_LENGTH) || insn_is(vcpu, calls[1], HYPERCALL_LENGTH));
+}
+
+/* An intercepted exception that is the guest's own, back to it; or a call in the other vendor's words. */
+static void exit_exception(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    if (exit->u.exception.vector == VECTOR_UD && is_hypercall(vcpu)) {
+        exit_hypercall(vcpu, &(struct exit_record){.insn_len = HYPERCALL_LENGTH});
+        return;
+    }
+    if (exit->u.exception.vector == VECTOR_PF)
+        hv->set_reg(vcpu, REG_CR2, exit->u.exception.address);
+    hv->inject_exception(vcpu, exit->u.exception.vector, exit->u.exception.has_error,
+                         exit->u.exception.error);
 }
 
 static void exit_xsetbv(struct vcpu *vcpu, const struct exit_record *exit)

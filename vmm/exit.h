@@ -14,7 +14,7 @@ enum exit_kind {
     EXIT_NMI_WINDOW,
     EXIT_EXCEPTION, /* an intercepted exception, to be reflected: u.exception. The backend intercepts #DB and
                      * #AC lest their delivery loop for ever, and may have queued it already: reflecting it
-                     * changes nothing */
+                     * changes nothing; and #UD, not queued, where config.pvclock has guests call */
     EXIT_TRIPLE_FAULT,
     EXIT_INIT,
     EXIT_SIPI,

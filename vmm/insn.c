@@ -62,6 +62,24 @@ const uint8_t *insn_code(struct vcpu *vcpu, size_t length)
     return vm_ram(vcpu->vm, gpa, length);
 }
 
+bool insn_is(struct vcpu *vcpu, const uint8_t *bytes, size_t length)
+{
+    const uint64_t linear = code_linear(vcpu, guest_mode(vcpu));
+    struct walk_regs regs;
+    struct fault fault;
+    uint64_t gpa;
+
+    walk_regs_get(vcpu, &regs);
+    for (size_t i = 0; i < length; i++) {
+        if (!walk(vcpu->vm, &regs, linear + i, ACCESS_FETCH | guest_user(vcpu), &gpa, &fault))
+            return false;
+        const uint8_t *ram = vm_ram(vcpu->vm, gpa, 1);
+        if (!ram || *ram != bytes[i])
+            return false;
+    }
+    return true;
+}
+
 static void refuse(struct vcpu *vcpu, const struct code *code)
 {
     char text[3 * INSN_MAX_LENGTH + 1];

@@ -18,6 +18,9 @@ bool insn_fetch(struct vcpu *vcpu, struct insn *insn);
 /* The `length` bytes at RIP in the guest's RAM; NULL if they are not in one page of it. Injects nothing. */
 const uint8_t *insn_code(struct vcpu *vcpu, size_t length);
 
+/* Is the code at RIP these bytes? Reads no further than the first that differs; injects nothing. */
+bool insn_is(struct vcpu *vcpu, const uint8_t *bytes, size_t length);
+
 /* A register operand of 1, 2, 4 or 8 bytes. Writes of 4 bytes clear bits 63:32 (SDM vol. 1, 3.4.1.1). */
 uint64_t insn_reg_read(const struct vcpu *vcpu, struct operand operand, unsigned int size);
 void insn_reg_write(struct vcpu *vcpu, struct operand operand, unsigned int size, uint64_t value);

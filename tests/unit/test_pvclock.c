@@ -514,6 +514,52 @@ static void hypercalls(void **state)
     assert_int_equal(fake_vcpu(vcpu)->exception, -1);
 }
 
+static void undefined_opcode(const char *code, size_t length)
+{
+    struct exit_record exit = {.kind = EXIT_EXCEPTION, .u.exception.vector = 6};
+
+    memcpy(vm_ram(vm, vcpu->regs.rip, length), code, length);
+    fake_vcpu(vcpu)->exception = -1;
+    vcpu->regs.gpr[GPR_RAX] = UINT64_MAX;
+    dispatch_exit(vcpu, &exit);
+}
+
+/* hypercalls.rst: "either the vmcall or the vmmcall instruction". Three bytes: with LOCK it is none. */
+static void hypercalls_of_the_other_vendor(void **state)
+{
+    (void)state;
+    fake_vm_flat32(vm);
+    undefined_opcode("\x0f\x01\xc1", 3);
+    assert_int_equal(vcpu->regs.gpr[GPR_RAX], (uint32_t)-1000);
+    undefined_opcode("\x0f\x01\xd9", 3);
+    assert_int_equal(vcpu->regs.gpr[GPR_RAX], (uint32_t)-1000);
+    assert_int_equal(vcpu->regs.rip, 0x8006);
+    assert_int_equal(fake_vcpu(vcpu)->exception, -1);
+    undefined_opcode("\x0f\x0b\xd9", 3);
+    assert_int_equal(fake_vcpu(vcpu)->exception, 6);
+    undefined_opcode("\xf0\x0f\x01\xc1", 4);
+    assert_int_equal(fake_vcpu(vcpu)->exception, 6);
+    vm->config.pvclock = false;
+    undefined_opcode("\x0f\x01\xc1", 3);
+    assert_int_equal(fake_vcpu(vcpu)->exception, 6);
+    assert_int_equal(vcpu->regs.rip, 0x8006);
+    assert_int_equal(vcpu->regs.gpr[GPR_RAX], UINT64_MAX);
+}
+
+/* Across the end of RAM, and of what is mapped: what cannot be read is no call, and no fault of its own. */
+static void no_hypercall_where_no_code_is(void **state)
+{
+    const uint64_t end = vm->ram.low - 2;
+
+    (void)state;
+    fake_vm_flat32(vm);
+    vcpu->regs.rip = end;
+    undefined_opcode("\x0f\x01", 2);
+    assert_int_equal(fake_vcpu(vcpu)->exception, 6);
+    assert_int_equal(vm->state, VM_RUNNING);
+    assert_int_equal(vcpu->regs.rip, end);
+}
+
 #define TEST(name)  cmocka_unit_test_setup_teardown(name, setup, fake_vm_teardown)
 #define ODDLY(name) cmocka_unit_test_setup_teardown(name, setup_odd, fake_vm_teardown)
 
@@ -537,6 +583,8 @@ int main(void)
         TEST(switched_off),
         TEST(leaves),
         TEST(hypercalls),
+        TEST(hypercalls_of_the_other_vendor),
+        TEST(no_hypercall_where_no_code_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

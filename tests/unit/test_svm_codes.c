@@ -53,11 +53,12 @@ static void kinds(void **state)
         uint32_t code;
         enum exit_kind kind;
     } table[] = {
-        {0x41, EXIT_EXCEPTION},  {0x51, EXIT_EXCEPTION}, {0x60, EXIT_INTERRUPT}, {0x61, EXIT_NMI},
-        {0x64, EXIT_IRQ_WINDOW}, {0x6e, EXIT_RDTSC},     {0x72, EXIT_CPUID},     {0x74, EXIT_NMI_WINDOW},
-        {0x76, EXIT_INVD},       {0x78, EXIT_HLT},       {0x7a, EXIT_VIRT_INSN}, {0x7f, EXIT_TRIPLE_FAULT},
-        {0x80, EXIT_VIRT_INSN},  {0x81, EXIT_HYPERCALL}, {0x84, EXIT_VIRT_INSN}, {0x86, EXIT_VIRT_INSN},
-        {0x87, EXIT_RDTSCP},     {0x89, EXIT_WBINVD},    {0x8d, EXIT_XSETBV},    {0x7d, EXIT_TASK_SWITCH},
+        {0x41, EXIT_EXCEPTION},    {0x46, EXIT_EXCEPTION},  {0x51, EXIT_EXCEPTION}, {0x60, EXIT_INTERRUPT},
+        {0x61, EXIT_NMI},          {0x64, EXIT_IRQ_WINDOW}, {0x6e, EXIT_RDTSC},     {0x72, EXIT_CPUID},
+        {0x74, EXIT_NMI_WINDOW},   {0x76, EXIT_INVD},       {0x78, EXIT_HLT},       {0x7a, EXIT_VIRT_INSN},
+        {0x7f, EXIT_TRIPLE_FAULT}, {0x80, EXIT_VIRT_INSN},  {0x81, EXIT_HYPERCALL}, {0x84, EXIT_VIRT_INSN},
+        {0x86, EXIT_VIRT_INSN},    {0x87, EXIT_RDTSCP},     {0x89, EXIT_WBINVD},    {0x8d, EXIT_XSETBV},
+        {0x7d, EXIT_TASK_SWITCH},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)

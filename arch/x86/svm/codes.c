@@ -108,6 +108,7 @@ const struct svm_code svm_codes[SVM_CODES] = {
     [0x014] = CR_ACCESS("write of CR4"),
     [0x018] = CR_ACCESS("write of CR8"),
     [0x041] = {"#DB", X_EXCEPTION, EXIT_EXCEPTION, NULL},
+    [0x046] = {"#UD", X_EXCEPTION, EXIT_EXCEPTION, NULL},
     [0x051] = {"#AC", X_EXCEPTION, EXIT_EXCEPTION, NULL},
     [0x052] = {"#MC", X_EXCEPTION, EXIT_NMI, NULL},
     [0x060] = {"INTR", X_HOST_WINDOW, EXIT_INTERRUPT, NULL},

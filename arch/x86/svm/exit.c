@@ -9,6 +9,7 @@
 
 #define CODE_EXCEPTION 0x040u
 #define VECTOR_DB      1u
+#define VECTOR_UD      6u
 #define VECTOR_AC      17u
 #define VECTOR_MC      18u
 #define INSN_MAX       15u
@@ -44,7 +45,8 @@ static void exception_exit(struct svm_vcpu *v, struct exit_record *exit)
     exit->u.exception.has_error = vector == VECTOR_AC;
     exit->u.exception.error = ev.error;
     exit->u.exception.address = 0;
-    svm_inject_event(v, &ev);
+    if (vector != VECTOR_UD) /* which may be a call: not ours to tell */
+        svm_inject_event(v, &ev);
 }
 
 static void special_exit(struct svm_vcpu *v, const struct svm_code *c, struct exit_record *exit)

@@ -14,6 +14,7 @@
 
 #define PAGE          4096u
 #define INTERCEPT_DB  (1u << 1)
+#define INTERCEPT_UD  (1u << 6)
 #define INTERCEPT_AC  (1u << 17)
 #define INTERCEPT_MC  (1u << 18)
 #define INTERCEPT_CR4 (1u << 4)
@@ -47,6 +48,8 @@ static void write_controls(const struct svm_vcpu *v)
     c->cr_read = INTERCEPT_CR8;
     c->cr_write = INTERCEPT_CR4 | INTERCEPT_CR8;
     c->exceptions = INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC;
+    if (v->vcpu->vm->config.pvclock)
+        c->exceptions |= INTERCEPT_UD;
     memcpy(c->intercepts, svm_caps.intercepts, sizeof(c->intercepts));
     c->iopm = svm_iopm();
     c->msrpm = host_phys(v->vm->msrpm);

@@ -10,6 +10,7 @@
 #include "vmm/host.h"
 
 #define VECTOR_DB 1u
+#define VECTOR_UD 6u
 #define VECTOR_DF 8u
 #define VECTOR_MC 18u
 
@@ -49,7 +50,8 @@ static void reflect_exception(struct vmx_vcpu *v, uint32_t info, struct exit_rec
     exit->u.exception.has_error = (info & EVENT_ERROR) != 0;
     exit->u.exception.error = ev.error;
     exit->u.exception.address = 0;
-    vmx_inject_event(v, &ev);
+    if ((info & EVENT_VECTOR) != VECTOR_UD) /* which may be a call: not ours to tell */
+        vmx_inject_event(v, &ev);
 }
 
 /* Exit reason 0. NMIs are blocked after an NMI exit; the host handler's IRET ends that (SDM vol. 3, 28.5.5).

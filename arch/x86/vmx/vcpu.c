@@ -15,6 +15,7 @@
 
 #define PAGE          4096u
 #define INTERCEPT_DB  (1u << 1)
+#define INTERCEPT_UD  (1u << 6)
 #define INTERCEPT_AC  (1u << 17)
 #define INTERCEPT_MC  (1u << 18)
 #define NO_GENERATION UINT64_MAX
@@ -98,7 +99,8 @@ static void write_controls(struct vmx_vcpu *v)
     }
     vmwrite(VMCS_EXIT_CONTROLS, vmx_caps.exit);
     vmwrite(VMCS_ENTRY_CONTROLS, vmx_caps.entry);
-    vmwrite(VMCS_EXCEPTION_BITMAP, INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC);
+    vmwrite(VMCS_EXCEPTION_BITMAP,
+            INTERCEPT_DB | INTERCEPT_AC | INTERCEPT_MC | (v->vcpu->vm->config.pvclock ? INTERCEPT_UD : 0));
     vmwrite(VMCS_PF_ERROR_MASK, 0);
     vmwrite(VMCS_PF_ERROR_MATCH, 0);
     vmwrite(VMCS_CR3_TARGET_COUNT, 0);
