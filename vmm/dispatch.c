@@ -104,10 +104,12 @@ static void exit_pause(struct vcpu *vcpu, const struct exit_record *exit)
     host_yield(vcpu, NULL);
 }
 
+/* The trap of a single step ends HLT at once (SDM vol. 2, HLT). */
 static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
 {
     vcpu_skip(vcpu, exit->insn_len);
-    vcpu->state = VCPU_HALTED;
+    if (!(vcpu->regs.rflags & RFLAGS_TF))
+        vcpu->state = VCPU_HALTED;
 }
 
 static void finish_cpuid(struct vcpu *vcpu, const struct exit_record *exit, const struct cpuid_answer *a)

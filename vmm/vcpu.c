@@ -89,16 +89,25 @@ unsigned int vcpu_cpl(struct vcpu *vcpu)
     return ss.attr >> 5 & 3u;
 }
 
+/* Delivered by the processor itself, a fault pushes RFLAGS with RF set, so that its handler may return to a
+ * breakpoint that has been taken already (SDM vol. 3, 18.3.1.1). An injected one pushes what RFLAGS hold
+ * (27.6.1.1). */
+static void inject_fault(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
+{
+    vcpu->regs.rflags |= RFLAGS_RF;
+    hv->inject_exception(vcpu, vector, has_error, error);
+}
+
 void vcpu_inject_ud(struct vcpu *vcpu)
 {
-    hv->inject_exception(vcpu, 6, false, 0);
+    inject_fault(vcpu, 6, false, 0);
 }
 
 /* In real-address mode exceptions push no error code (SDM vol. 3, 20.1.4), and VM entry insists on that. */
 void vcpu_inject_error(struct vcpu *vcpu, uint8_t vector, uint32_t error)
 {
     bool has_error = hv->get_reg(vcpu, REG_CR0) & CR0_PE;
-    hv->inject_exception(vcpu, vector, has_error, has_error ? error : 0);
+    inject_fault(vcpu, vector, has_error, has_error ? error : 0);
 }
 
 void vcpu_inject_gp(struct vcpu *vcpu)

@@ -13,6 +13,8 @@ void insn_jump(uint64_t address);
 uint64_t insn_caught_at(void);
 /* The vector of the fault in the latest insn_run(), 0: none. */
 uint64_t insn_caught(void);
+/* The RFLAGS that it pushed. */
+uint64_t insn_caught_rflags(void);
 
 /* read_NAME() and write_NAME() of a control or debug register. */
 #define INSN_REGISTER(reg)                                                                                   \
@@ -30,6 +32,7 @@ uint64_t insn_caught(void);
 void insn_control_registers(void);
 void insn_debug(void);
 void insn_nmi(void);
+void insn_steps(void);
 void insn_xsave(void);
 void insn_msrs(void);
 

@@ -14,12 +14,13 @@
 static uint8_t code[2 * 4096] __attribute__((aligned(4096)));
 static volatile uint64_t caught_at;
 
-static volatile uint64_t resume_rip, resume_rsp, caught;
+static volatile uint64_t resume_rip, resume_rsp, caught, caught_rflags;
 
 static void on_fault(struct trap_frame *frame)
 {
     caught_at = frame->rip;
     caught = frame->vector;
+    caught_rflags = frame->rflags;
     frame->rip = resume_rip;
     frame->rsp = resume_rsp;
 }
@@ -79,6 +80,11 @@ uint64_t insn_caught(void)
     return caught;
 }
 
+uint64_t insn_caught_rflags(void)
+{
+    return caught_rflags;
+}
+
 #define RUN(bytes) insn_run((bytes), sizeof(bytes) - 1, 0)
 
 /* Each ends in MOV EAX, 42: reached, whole, only if RIP went as far as it should. */
@@ -124,6 +130,7 @@ static void what_is_not_there(void)
     REFUSED("VMXOFF", "\x0f\x01\xc4", VECTOR_UD);
     REFUSED("MONITOR", "\x0f\x01\xc8", VECTOR_UD);
     REFUSED("MWAIT", "\x0f\x01\xc9", VECTOR_UD);
+    REFUSED("INVPCID", "\x66\x0f\x38\x82\x04\x24", VECTOR_UD);
     REFUSED("RSM", "\x0f\xaa", VECTOR_UD);
     REFUSED("RDPMC", "\x0f\x33", VECTOR_GP);
     REFUSED("UD2", "\x0f\x0b", VECTOR_UD);
@@ -160,6 +167,7 @@ int guest_main(uint64_t magic, uint64_t info)
     insn_control_registers();
     insn_debug();
     insn_nmi();
+    insn_steps();
     insn_xsave();
     insn_msrs();
     return report_summary();

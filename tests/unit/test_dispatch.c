@@ -191,6 +191,31 @@ static void halt(void **state)
     assert_int_equal(vcpu->regs.rip, 0x8001);
 }
 
+/* SDM vol. 2, HLT: a debug exception resumes execution, and a single step's is due behind it. */
+static void a_single_step_ends_halt(void **state)
+{
+    (void)state;
+    vcpu->regs.rflags |= RFLAGS_TF;
+    dispatch(&(struct exit_record){.kind = EXIT_HLT, .insn_len = 1});
+    assert_int_equal(vcpu->state, VCPU_RUNNABLE);
+    assert_int_equal(vcpu->regs.rip, 0x8001);
+}
+
+/* SDM vol. 3, 18.3.1.1: RF is set in what a fault pushes; 27.6.1.1: which is what RFLAGS hold. */
+static void faults_push_rf(void **state)
+{
+    static const enum exit_kind faults[] = {EXIT_VIRT_INSN, EXIT_RDPMC};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
+        vcpu->regs.rflags &= ~RFLAGS_RF;
+        dispatch(&(struct exit_record){.kind = faults[i], .insn_len = 3});
+        assert_true(vcpu->regs.rflags & RFLAGS_RF);
+    }
+    dispatch(&(struct exit_record){.kind = EXIT_CPUID, .insn_len = 2});
+    assert_false(vcpu->regs.rflags & RFLAGS_RF);
+}
+
 static void exceptions_go_back(void **state)
 {
     (void)state;
@@ -273,6 +298,8 @@ int main(void)
         TEST(a_spin_gives_way),
         TEST(the_end_of_an_instruction),
         TEST(halt),
+        TEST(a_single_step_ends_halt),
+        TEST(faults_push_rf),
         TEST(exceptions_go_back),
         TEST(time_stamp_counter),
         TEST(port_input_and_output),

@@ -23,10 +23,11 @@
 #define DEBUGCTL_BTF (1ull << 1)
 
 /* What the processor does when it delivers #DB, and leaves undone when the #DB exits (SDM vol. 3, 28.1
- * and 18.3.1.1). */
-static void debug_exception_effects(struct vmx_vcpu *v, uint64_t qualification)
+ * and 18.3.1.1). INT1 is no condition of DR6's. */
+static void debug_exception_effects(struct vmx_vcpu *v, uint64_t qualification, bool int1)
 {
-    write_dr6((read_dr6() & ~DR6_HITS) | (qualification & DB_TO_DR6) | DR6_ONES);
+    if (!int1)
+        write_dr6((read_dr6() & ~DR6_HITS) | (qualification & DB_TO_DR6) | DR6_ONES);
     vmwrite(VMCS_GUEST_DR7, vmread(VMCS_GUEST_DR7) & ~DR7_GD);
     vmwrite(VMCS_GUEST_DEBUGCTL, vmread(VMCS_GUEST_DEBUGCTL) & ~(DEBUGCTL_LBR | DEBUGCTL_BTF));
     /* With a shadow and TF, entry insists on a pending single step (27.3.1.5). */
@@ -45,7 +46,7 @@ static void reflect_exception(struct vmx_vcpu *v, uint32_t info, struct exit_rec
         .length = vmread32(VMCS_EXIT_INSN_LENGTH), /* INT1 */
     };
     if ((info & EVENT_VECTOR) == VECTOR_DB)
-        debug_exception_effects(v, exit->raw_qualification);
+        debug_exception_effects(v, exit->raw_qualification, (info & EVENT_TYPE) == EVENT_TYPE_PRIV);
     exit->u.exception.vector = (uint8_t)(info & EVENT_VECTOR);
     exit->u.exception.has_error = (info & EVENT_ERROR) != 0;
     exit->u.exception.error = ev.error;
