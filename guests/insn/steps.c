@@ -1,5 +1,6 @@
-/* Traps that meet: single steps behind STI, MOV SS and HLT, INT1, breakpoints held back by MOV SS, DR7.GD (SDM vol.
- * 3, 6.8.3, 18.3.1 and 18.3.1.4; vol. 2, HLT and INT n), and RF in what a fault pushes (18.3.1.1). */
+/* Traps that meet: single steps behind STI, MOV SS and HLT, INT1, breakpoints held back by MOV SS, DR7.GD
+ * (SDM vol. 3, 6.8.3, 18.3.1 and 18.3.1.4; vol. 2, HLT and INT n), and RF in what a fault pushes (18.3.1.1).
+ */
 #include "guests/insn/insn.h"
 
 #include "guests/lib/io.h"
@@ -64,12 +65,12 @@ static void start(void)
 static void is(const char *name, unsigned int at, const uint8_t *rip, uint64_t dr6)
 {
     report(hits > at && seen[at].rip == (uintptr_t)rip && seen[at].dr6 == (DR6_FIXED | dr6),
-           "%s: trap %u at %lx, DR6 %lx (%lx, %lx of %u)", name, at, (uintptr_t)rip, DR6_FIXED | dr6, seen[at].rip,
-           seen[at].dr6, hits);
+           "%s: trap %u at %lx, DR6 %lx (%lx, %lx of %u)", name, at, (uintptr_t)rip, DR6_FIXED | dr6,
+           seen[at].rip, seen[at].dr6, hits);
 }
 
-#define STEP "pushfq\n\torq $" TF ", (%%rsp)\n\tpopfq\n\t"
-#define STOP "pushfq\n\tandq $~" TF ", (%%rsp)\n\tpopfq\n\t"
+#define STEP      "pushfq\n\torq $" TF ", (%%rsp)\n\tpopfq\n\t"
+#define STOP      "pushfq\n\tandq $~" TF ", (%%rsp)\n\tpopfq\n\t"
 #define AT(label) ".globl " #label "\n" #label ":\n\t"
 
 extern const uint8_t sti_0[], sti_1[], ss_0[], hlt_0[], int1_0[], int1_1[], gd_0[], code_0[], held_0[];
@@ -88,7 +89,10 @@ static void behind_mov_ss(void)
     uint32_t ss = 0;
 
     start();
-    __asm__ volatile("movl %%ss, %0\n\t" STEP "movl %0, %%ss\n\tnop\n\t" AT(ss_0) STOP : "+r"(ss) : : "memory", "cc");
+    __asm__ volatile("movl %%ss, %0\n\t" STEP "movl %0, %%ss\n\tnop\n\t" AT(ss_0) STOP
+                     : "+r"(ss)
+                     :
+                     : "memory", "cc");
     is("MOV SS", 0, ss_0, DR6_BS);
     report(hits == 4, "MOV SS: four traps (%u)", hits);
 }

@@ -127,6 +127,10 @@ static void later_instructions_where_they_exist(void **state)
     assert_int_equal(caps.intercepts[1] & INTERCEPT_RDPRU, INTERCEPT_RDPRU);
     assert_int_equal(caps.intercepts[2],
                      INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_MCOMMIT | INTERCEPT_TLBSYNC);
+    l = plain;
+    l.leaf7_ebx = 1u << 10;
+    assert_true(resolve(&l));
+    assert_int_equal(caps.intercepts[2], INTERCEPT_INVPCID);
 }
 
 /* ---- address space identifiers ---- */

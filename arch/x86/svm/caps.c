@@ -10,6 +10,8 @@
 /* CPUID 80000001H */
 #define EXT_ECX_SVM    (1u << 2)
 #define EXT_EDX_RDTSCP (1u << 27)
+/* CPUID 7 EBX */
+#define LEAF7_EBX_INVPCID (1u << 10)
 /* CPUID 80000008H EBX */
 #define MORE_EBX_INVLPGB (1u << 3)
 #define MORE_EBX_RDPRU   (1u << 4)
@@ -44,6 +46,8 @@ static void resolve_intercepts(const struct svm_leaves *leaves, struct svm_caps 
     out->intercepts[1] = INTERCEPTS_10 | (leaves->more_ebx & MORE_EBX_RDPRU ? INTERCEPT_RDPRU : 0);
     if (leaves->more_ebx & MORE_EBX_INVLPGB)
         out->intercepts[2] |= INTERCEPT_INVLPGB | INTERCEPT_INVLPGB_ILLEGAL | INTERCEPT_TLBSYNC;
+    if (leaves->leaf7_ebx & LEAF7_EBX_INVPCID)
+        out->intercepts[2] |= INTERCEPT_INVPCID;
     if (leaves->more_ebx & MORE_EBX_MCOMMIT)
         out->intercepts[2] |= INTERCEPT_MCOMMIT;
 }

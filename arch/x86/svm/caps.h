@@ -11,6 +11,7 @@
 struct svm_leaves {
     uint32_t ext_ecx;          /* CPUID 80000001H ECX */
     uint32_t ext_edx;          /* EDX */
+    uint32_t leaf7_ebx;        /* CPUID 7 EBX */
     uint32_t more_ebx;         /* CPUID 80000008H EBX */
     uint32_t svm_ebx, svm_edx; /* CPUID 8000000AH */
     uint64_t vm_cr;            /* MSR VM_CR */

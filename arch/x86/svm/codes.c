@@ -160,7 +160,7 @@ const struct svm_code svm_codes[SVM_CODES] = {
     [0x08e] = NO_SUCH_INSN("RDPRU"),
     [0x0a0] = NO_SUCH_INSN("INVLPGB"),
     [0x0a1] = NO_SUCH_INSN("INVLPGB, illegal"),
-    [0x0a2] = NEVER_ASKED("INVPCID"),
+    [0x0a2] = NO_SUCH_INSN("INVPCID"),
     [0x0a3] = NO_SUCH_INSN("MCOMMIT"),
     [0x0a4] = NO_SUCH_INSN("TLBSYNC"),
 };

@@ -27,6 +27,7 @@ static void read_leaves(struct svm_leaves *l)
         return;
     l->ext_ecx = cpuid(LEAF_FEATURES, 0).ecx;
     l->ext_edx = cpuid(LEAF_FEATURES, 0).edx;
+    l->leaf7_ebx = cpuid(0, 0).eax >= 7 ? cpuid(7, 0).ebx : 0;
     l->more_ebx = cpuid(LEAF_MORE, 0).ebx;
     if (!(l->ext_ecx & CPUID_EXT_ECX_SVM))
         return;

@@ -44,6 +44,7 @@
 /* 014h */
 #define INTERCEPT_INVLPGB         (1u << 0)
 #define INTERCEPT_INVLPGB_ILLEGAL (1u << 1)
+#define INTERCEPT_INVPCID         (1u << 2)
 #define INTERCEPT_MCOMMIT         (1u << 3)
 #define INTERCEPT_TLBSYNC         (1u << 4)
 
