@@ -104,7 +104,7 @@ bool cr_set_cr4(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-static bool set_cr3(struct vcpu *vcpu, uint64_t value)
+bool cr_set_cr3(struct vcpu *vcpu, uint64_t value)
 {
     uint64_t efer = hv->get_reg(vcpu, REG_EFER);
 
@@ -147,7 +147,7 @@ static bool cr_write(struct vcpu *vcpu, unsigned int cr, uint64_t value)
     case 0:
         return cr_set_cr0(vcpu, value);
     case 3:
-        return set_cr3(vcpu, value);
+        return cr_set_cr3(vcpu, value);
     case 4:
         return cr_set_cr4(vcpu, value);
     default:

@@ -22,6 +22,7 @@ bool cr_decode(struct vcpu *vcpu, struct exit_record *exit);
 
 /* Set a register as the processor would. False: #GP(0). */
 bool cr_set_cr0(struct vcpu *vcpu, uint64_t value);
+bool cr_set_cr3(struct vcpu *vcpu, uint64_t value);
 bool cr_set_cr4(struct vcpu *vcpu, uint64_t value);
 bool cr_set_efer(struct vcpu *vcpu, uint64_t value);
 

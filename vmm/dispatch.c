@@ -10,6 +10,7 @@
 #include "vmm/insn.h"
 #include "vmm/msr.h"
 #include "vmm/string_io.h"
+#include "vmm/task.h"
 #include "vmm/vm.h"
 #include "vmm/walk.h"
 
@@ -61,15 +62,6 @@ static void exit_triple_fault(struct vcpu *vcpu, const struct exit_record *exit)
     (void)exit;
     vcpu_dump(vcpu);
     vm_end_crash(vcpu->vm, "triple fault at rip %llx", (unsigned long long)vcpu->regs.rip);
-}
-
-/* Task gates and TSS switches are left to software by every operating system of the last thirty years. */
-static void exit_task_switch(struct vcpu *vcpu, const struct exit_record *exit)
-{
-    (void)exit;
-    vcpu_dump(vcpu);
-    vm_end_crash(vcpu->vm, "hardware task switch at rip %llx: this virtual processor has none",
-                 (unsigned long long)vcpu->regs.rip);
 }
 
 static void exit_undefined(struct vcpu *vcpu, const struct exit_record *exit)
@@ -269,7 +261,7 @@ static const struct exit_desc {
     [EXIT_INIT] = {"init", exit_unexpected, NO_INSN, false},
     [EXIT_SIPI] = {"sipi", exit_unexpected, NO_INSN, false},
     [EXIT_SMI] = {"smi", exit_unexpected, NO_INSN, false},
-    [EXIT_TASK_SWITCH] = {"task-switch", exit_task_switch, NO_INSN, false},
+    [EXIT_TASK_SWITCH] = {"task-switch", task_switch, NO_INSN, false},
     [EXIT_HLT] = {"hlt", exit_hlt, OP_HLT, false},
     [EXIT_PAUSE] = {"pause", exit_pause, OP_PAUSE, true},
     [EXIT_CPUID] = {"cpuid", exit_cpuid, OP_CPUID, true},

@@ -19,7 +19,7 @@ enum exit_kind {
     EXIT_INIT,
     EXIT_SIPI,
     EXIT_SMI,
-    EXIT_TASK_SWITCH,
+    EXIT_TASK_SWITCH, /* u.task */
     EXIT_HLT,
     EXIT_PAUSE,
     EXIT_CPUID,
@@ -49,6 +49,9 @@ enum exit_kind {
 /* Values of u.cr.access. CR_UNKNOWN: the processor tells no more than the register; common code decodes the
  * instruction (vmm/cr_insn.c). */
 enum cr_access { CR_WRITE, CR_READ, CR_CLTS, CR_LMSW, CR_UNKNOWN };
+
+/* Values of u.task.source (SDM vol. 3, table 28-2). */
+enum task_source { TASK_CALL, TASK_IRET, TASK_JMP, TASK_GATE };
 
 struct exit_record {
     enum exit_kind kind;
@@ -94,6 +97,14 @@ struct exit_record {
             uint8_t gpr;    /* number of the general register */
             uint16_t lmsw;  /* LMSW's source */
         } cr;
+        struct {
+            uint16_t selector; /* of the new TSS */
+            uint8_t source;    /* enum task_source */
+            bool soft;         /* TASK_GATE: by INT n, INT3, INTO or INT1, */
+            bool external;     /* ... or by anything else; and the event's error code */
+            bool has_error;
+            uint32_t error;
+        } task;
         struct {
             uint8_t vector;
             bool has_error;

@@ -1,4 +1,4 @@
-; A task switch by hardware: from real mode into protected mode, and there a far jump to a TSS.
+; A task switch by hardware that ends badly: from real mode into protected mode, and there a far jump to a TSS of zeros.
 bits 16
 org 0x7C00
 

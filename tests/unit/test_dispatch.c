@@ -98,7 +98,6 @@ static void crashes_say_what_happened(void **state)
 {
     (void)state;
     crash(&(struct exit_record){.kind = EXIT_TRIPLE_FAULT}, "triple fault at rip 8000");
-    crash(&(struct exit_record){.kind = EXIT_TASK_SWITCH}, "task switch");
     crash(&(struct exit_record){.kind = EXIT_ENTRY_FAILED, .raw_name = "invalid guest state"},
           "invalid guest state");
 }

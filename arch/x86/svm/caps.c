@@ -28,12 +28,12 @@
 #define SVM_EDX_PAUSE_THRESHOLD (1u << 12)
 
 /* The counterpart of the VMX backend's controls: the same things exit, and what the virtual processor has not
- * got (SVM itself, MONITOR) raises #UD there. PUSHF, descriptor tables and SMI are the guest's, and PAUSE
- * where the VM has one vCPU (vcpu.c). */
+ * got (SVM itself, MONITOR) raises #UD there. PUSHF, descriptor tables, SMI and task switches (VMX has no
+ * choice) are the guest's, and PAUSE where the VM has one vCPU (vcpu.c). */
 #define INTERCEPTS_0C                                                                                        \
     (INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_INIT | INTERCEPT_CR0_SELECTIVE | INTERCEPT_RDTSC |           \
      INTERCEPT_RDPMC | INTERCEPT_CPUID | INTERCEPT_INVD | INTERCEPT_HLT | INTERCEPT_INVLPGA |                \
-     INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_TASK_SWITCH | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN)
+     INTERCEPT_IOIO | INTERCEPT_MSR | INTERCEPT_FERR_FREEZE | INTERCEPT_SHUTDOWN)
 #define INTERCEPTS_10                                                                                        \
     (INTERCEPT_VMRUN | INTERCEPT_VMMCALL | INTERCEPT_VMLOAD | INTERCEPT_VMSAVE | INTERCEPT_STGI |            \
      INTERCEPT_CLGI | INTERCEPT_SKINIT | INTERCEPT_RDTSCP | INTERCEPT_WBINVD | INTERCEPT_MONITOR |           \

@@ -87,6 +87,23 @@ static bool redeliver_interrupted(struct vmx_vcpu *v)
     return true;
 }
 
+/* The event whose gate it was is delivered by the switch itself: it is not to come again. What an NMI blocks,
+ * and an IRET ends, is what the switch would have done (25.4.2, 26.3). */
+static void task_switch_exit(struct vmx_vcpu *v, struct exit_record *exit)
+{
+    const uint32_t info = vmread32(VMCS_IDT_VECTORING_INFO), type = info & EVENT_TYPE;
+    const bool event = (info & EVENT_VALID) && exit->u.task.source == TASK_GATE;
+
+    exit->u.task.soft = event && type >= EVENT_TYPE_SOFT;
+    exit->u.task.external = event && !exit->u.task.soft;
+    exit->u.task.has_error = event && (info & EVENT_ERROR);
+    exit->u.task.error = exit->u.task.has_error ? vmread32(VMCS_IDT_VECTORING_ERROR) : 0;
+    if (event && type == EVENT_TYPE_NMI)
+        v->intr |= INTR_NMI;
+    else if (exit->u.task.source == TASK_IRET)
+        v->intr &= ~INTR_NMI;
+}
+
 void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *exit)
 {
     const struct vmx_reason *r = vmx_reason(reason & REASON_BASIC);
@@ -103,7 +120,7 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
         exit->cr3 = vmread(VMCS_GUEST_CR3);
         exit->u.mmio.code_attr = (uint16_t)vmread(VMCS_GUEST_CS_RIGHTS);
     }
-    if (!(r->flags & (R_VECTORING | R_HOST_WINDOW | R_EXCEPTION | R_IRQ_WINDOW | R_NMI_WINDOW)))
+    if (!(r->flags & (R_VECTORING | R_HOST_WINDOW | R_EXCEPTION | R_IRQ_WINDOW | R_NMI_WINDOW | R_TASK)))
         return;
 
     const bool redelivered = (r->flags & R_VECTORING) && redeliver_interrupted(v);
@@ -111,6 +128,8 @@ void vmx_exit_decode(struct vmx_vcpu *v, uint32_t reason, struct exit_record *ex
         let_interrupts_in(exit);
     if (r->flags & R_EXCEPTION)
         exception_exit(v, redelivered, exit);
+    if (r->flags & R_TASK)
+        task_switch_exit(v, exit);
     if (r->flags & R_IRQ_WINDOW)
         v->proc &= ~PROC_IRQ_WINDOW;
     if (r->flags & R_NMI_WINDOW)

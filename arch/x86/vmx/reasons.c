@@ -21,6 +21,11 @@
 #define CR_LMSW_SHIFT   16
 _Static_assert(CR_WRITE == 0 && CR_READ == 1 && CR_CLTS == 2 && CR_LMSW == 3, "table 28-3");
 
+/* Table 28-2: task switches. The sources are numbered as enum task_source. */
+#define TASK_SOURCE_SHIFT 30
+#define TASK_SOURCE       3ull
+_Static_assert(TASK_CALL == 0 && TASK_IRET == 1 && TASK_JMP == 2 && TASK_GATE == 3, "table 28-2");
+
 /* Table 28-7: EPT violations */
 #define EPT_Q_WRITE       (1ull << 1)
 #define EPT_Q_FETCH       (1ull << 2)
@@ -55,6 +60,14 @@ static void decode_msr(struct exit_record *exit, uint64_t gpa, const struct vcpu
     (void)gpa;
     exit->u.msr.index = (uint32_t)regs->gpr[GPR_RCX];
     exit->u.msr.value = regs->gpr[GPR_RDX] << 32 | (uint32_t)regs->gpr[GPR_RAX];
+}
+
+static void decode_task_switch(struct exit_record *exit, uint64_t gpa, const struct vcpu_regs *regs)
+{
+    (void)gpa;
+    (void)regs;
+    exit->u.task.selector = (uint16_t)exit->raw_qualification;
+    exit->u.task.source = (uint8_t)(exit->raw_qualification >> TASK_SOURCE_SHIFT & TASK_SOURCE);
 }
 
 /* Without a linear address the access was the processor's own too: PDPTEs at a MOV to CR3. */
@@ -100,7 +113,7 @@ static const struct vmx_reason reasons[] = {
     [6] = {"other SMI", 0, EXIT_SMI, NULL},
     [7] = {"interrupt window", R_IRQ_WINDOW, EXIT_IRQ_WINDOW, NULL},
     [8] = {"NMI window", R_NMI_WINDOW, EXIT_NMI_WINDOW, NULL},
-    [9] = {"task switch", Q | L, EXIT_TASK_SWITCH, NULL},
+    [9] = {"task switch", R_TASK | Q | L, EXIT_TASK_SWITCH, decode_task_switch},
     [10] = {"CPUID", L, EXIT_CPUID, NULL},
     [11] = NO_SUCH_INSN("GETSEC"),
     [12] = {"HLT", L, EXIT_HLT, NULL},

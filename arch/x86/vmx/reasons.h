@@ -20,10 +20,11 @@ struct vcpu_regs;
 #define R_EXCEPTION     (1u << 5) /* exit.c tells exceptions, NMI and machine check apart */
 #define R_IRQ_WINDOW    (1u << 6) /* the window that was asked for has come: do not ask again */
 #define R_NMI_WINDOW    (1u << 7)
+#define R_TASK          (1u << 8) /* exit.c tells which event caused it, if one did */
 
 struct vmx_reason {
     const char *name; /* the manual's; NULL: no such reason */
-    uint8_t flags;
+    uint16_t flags;
     enum exit_kind kind;
     /* Fills u from the qualification and the guest's registers. Pure. */
     void (*decode)(struct exit_record *exit, uint64_t gpa, const struct vcpu_regs *regs);
