@@ -24,6 +24,8 @@
 #define ATTR_TSS    0x008Bu /* busy; 32-bit or 64-bit according to the mode */
 #define TSS_LIMIT   0x67u
 
+#define REAL_IDT_LIMIT 0x3FFu /* SDM vol. 3, 20.1.4 */
+
 #define GDT_ENTRIES 6u /* a 64-bit TSS descriptor is two entries long */
 
 /* Base 0. Limit counts bytes, or 4 KiB with the G bit (attr bit 15). */
@@ -65,9 +67,10 @@ static void set_protected(struct vm *vm, uint16_t code_attr)
     write_gdt(vm, code_attr);
     hv->set_reg(vcpu, REG_GDTR_BASE, FW_GDT);
     hv->set_reg(vcpu, REG_GDTR_LIMIT, GDT_ENTRIES * 8 - 1);
-    /* No vectors: an exception before the guest has its own is a triple fault, not a jump into nothing. */
+    /* The vectors of real mode, as firmware and loaders leave them: a guest that goes back to it may count on
+     * them. In protected mode they are no gates: an exception before the guest has its own is a triple fault. */
     hv->set_reg(vcpu, REG_IDTR_BASE, 0);
-    hv->set_reg(vcpu, REG_IDTR_LIMIT, 0);
+    hv->set_reg(vcpu, REG_IDTR_LIMIT, REAL_IDT_LIMIT);
     hv->set_segment(vcpu, SEG_CS, &code);
     set_data_segments(vcpu, &data);
     hv->set_segment(vcpu, SEG_TR, &tss);
@@ -129,7 +132,7 @@ void load_cpu_real(struct vm *vm, uint16_t ip, uint32_t edx)
     hv->set_segment(vcpu, SEG_CS, &code);
     set_data_segments(vcpu, &data);
     hv->set_reg(vcpu, REG_IDTR_BASE, 0);
-    hv->set_reg(vcpu, REG_IDTR_LIMIT, 0x3FF);
+    hv->set_reg(vcpu, REG_IDTR_LIMIT, REAL_IDT_LIMIT);
     hv->set_reg(vcpu, REG_CR0, CR0_ET);
     set_registers(vcpu, ip);
     vcpu->regs.gpr[GPR_RSP] = ip;

@@ -60,6 +60,8 @@ static void check_state(struct vm *vm, uint64_t entry)
     assert_int_equal(f->regs[REG_CR0] & 0x80000001u, 1);
     assert_int_equal(f->regs[REG_CR4], 0);
     assert_int_equal(f->regs[REG_EFER], 0);
+    assert_int_equal(f->regs[REG_IDTR_BASE], 0); /* for a guest that goes back to real mode */
+    assert_int_equal(f->regs[REG_IDTR_LIMIT], 0x3FF);
     assert_int_equal(f->segs[SEG_CS].base, 0);
     assert_int_equal(f->segs[SEG_CS].limit, 0xFFFFFFFF);
     assert_int_equal(f->segs[SEG_CS].attr, 0xC09B);
