@@ -191,6 +191,10 @@ static bool do_string(struct emulation *e)
         if (!string_element(e))
             return false;
         insn_count_down(e->vcpu, &e->insn);
+        if (insn_trap_between(e->vcpu, &e->insn)) {
+            e->insn.length = 0;
+            return true;
+        }
         if (!e->insn.rep)
             break;
     }

@@ -191,6 +191,14 @@ uint64_t insn_repeats(const struct vcpu *vcpu, const struct insn *insn)
     return insn->rep ? insn_string_offset(vcpu, insn, GPR_RCX) : 1;
 }
 
+bool insn_trap_between(struct vcpu *vcpu, const struct insn *insn)
+{
+    if (!(vcpu->regs.rflags & RFLAGS_TF) || !insn->rep || !insn_repeats(vcpu, insn))
+        return false;
+    hv->clear_shadow(vcpu);
+    return true;
+}
+
 void insn_count_down(struct vcpu *vcpu, const struct insn *insn)
 {
     if (insn->rep)

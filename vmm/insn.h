@@ -35,5 +35,8 @@ uint64_t insn_string_offset(const struct vcpu *vcpu, const struct insn *insn, un
 void insn_string_step(struct vcpu *vcpu, const struct insn *insn, unsigned int reg);
 uint64_t insn_repeats(const struct vcpu *vcpu, const struct insn *insn);
 void insn_count_down(struct vcpu *vcpu, const struct insn *insn);
+/* After it: with TF set each repetition has a single-step trap of its own (SDM vol. 3, 18.3.1.4). True: that
+ * is due now, before the next one, and RIP stays. Behind the last it is vcpu_skip()'s. */
+bool insn_trap_between(struct vcpu *vcpu, const struct insn *insn);
 
 #endif

@@ -68,7 +68,8 @@ static void set_protected(struct vm *vm, uint16_t code_attr)
     hv->set_reg(vcpu, REG_GDTR_BASE, FW_GDT);
     hv->set_reg(vcpu, REG_GDTR_LIMIT, GDT_ENTRIES * 8 - 1);
     /* The vectors of real mode, as firmware and loaders leave them: a guest that goes back to it may count on
-     * them. In protected mode they are no gates: an exception before the guest has its own is a triple fault. */
+     * them. In protected mode they are no gates: an exception before the guest has its own is a triple fault.
+     */
     hv->set_reg(vcpu, REG_IDTR_BASE, 0);
     hv->set_reg(vcpu, REG_IDTR_LIMIT, REAL_IDT_LIMIT);
     hv->set_segment(vcpu, SEG_CS, &code);

@@ -60,6 +60,8 @@ void string_io(struct vcpu *vcpu, const struct exit_record *exit)
             return;
         }
         insn_count_down(vcpu, &insn);
+        if (insn_trap_between(vcpu, &insn))
+            return;
         if (!insn.rep)
             break;
     }

@@ -73,7 +73,8 @@ static void is(const char *name, unsigned int at, const uint8_t *rip, uint64_t d
 #define STOP      "pushfq\n\tandq $~" TF ", (%%rsp)\n\tpopfq\n\t"
 #define AT(label) ".globl " #label "\n" #label ":\n\t"
 
-extern const uint8_t sti_0[], sti_1[], ss_0[], hlt_0[], int1_0[], int1_1[], gd_0[], code_0[], held_0[];
+extern const uint8_t sti_0[], sti_1[], ss_0[], hlt_0[], int1_0[], int1_1[], gd_0[], gd_1[], gd_2[], code_0[],
+    held_0[];
 
 static void behind_sti(void)
 {
@@ -113,6 +114,25 @@ static void behind_hlt(void)
     report(hits == 4, "HLT: four traps (%u)", hits);
 }
 
+/* A trap after each repetition, to a port and to a device's memory: both are carried out by the hypervisor.
+ */
+static void repetitions(void)
+{
+    static const uint8_t text[] = "abc";
+    const uint8_t *from = text;
+    volatile uint32_t *to = (volatile uint32_t *)(uintptr_t)(LAPIC_BASE + LAPIC_TPR);
+    uint64_t count = 3;
+
+    start();
+    __asm__ volatile(STEP "rep outsb\n\t" STOP : "+S"(from), "+c"(count) : "d"(0x80) : "memory", "cc");
+    report(hits == 6 && count == 0 && from == text + 3, "REP OUTS: a trap for each (%u)", hits);
+    start();
+    count = 1;
+    __asm__ volatile(STEP "rep stosl\n\t" STOP : "+D"(to), "+c"(count) : "a"(0) : "memory", "cc");
+    report(hits == 4 && count == 0, "REP STOS: one (%u)", hits);
+    report(seen[0].dr6 == (DR6_FIXED | DR6_BS), "REP STOS: DR6 %lx", seen[0].dr6);
+}
+
 static void int1(void)
 {
     uint32_t ss = 0;
@@ -137,6 +157,23 @@ static void general_detect(void)
     __asm__ volatile(AT(gd_0) "movq %0, %%dr2\n\t" : : "r"(0x1234ul) : "memory");
     is("DR7.GD", 0, gd_0, DR6_BD);
     report(hits == 1 && read_dr2() == 0x1234 && read_dr7() == DR7_FIXED, "DR7.GD: once (%u)", hits);
+}
+
+/* It is a fault, which MOV SS does not hold back; then the instruction again, and its step. */
+static void general_detect_behind_mov_ss(void)
+{
+    uint32_t ss = 0;
+
+    __asm__ volatile("movl %%ss, %0" : "=r"(ss));
+    start();
+    write_dr7(DR7_FIXED | DR7_GD);
+    __asm__ volatile(STEP "movl %0, %%ss\n" AT(gd_1) "movq %1, %%dr2\n\t" AT(gd_2) STOP
+                     :
+                     : "r"(ss), "r"(0x5678ul)
+                     : "memory", "cc");
+    is("MOV SS, DR7.GD", 0, gd_1, DR6_BD);
+    is("MOV SS, DR7.GD", 1, gd_2, DR6_BS);
+    report(hits == 5, "MOV SS, DR7.GD: five traps (%u)", hits);
 }
 
 static void code_breakpoint(void)
@@ -182,10 +219,12 @@ void insn_steps(void)
     pushes_rf("RDPMC", "\x0f\x33", 2, 0);
     behind_mov_ss();
     behind_hlt();
+    repetitions();
     code_breakpoint();
     if (intel) {
         behind_sti();
         general_detect();
+        general_detect_behind_mov_ss();
         int1();
         held_back();
     }

@@ -166,6 +166,24 @@ static void bit_strings(void **state)
     assert_true(vm->vcpus[0]->regs.rflags & RFLAGS_CF);
 }
 
+/* SDM vol. 3, 18.3.1.4: a trap after each repetition, with RIP at the instruction until the last. */
+static void stepped_strings(void **state)
+{
+    const uint8_t stos[] = {0xf3, 0xaa};
+
+    (void)state;
+    vm->vcpus[0]->regs.rflags |= RFLAGS_TF;
+    GPR(RCX) = 3;
+    fake_vm_code(vm, stos, sizeof stos);
+    for (unsigned int i = 1; i <= 3; i++) {
+        const uint64_t before = fake_vcpu(vm->vcpus[0])->shadows_cleared;
+        mmio(DEVICE);
+        assert_int_equal(device.writes, i);
+        assert_int_equal(vm->vcpus[0]->regs.rip, i < 3 ? CODE : CODE + 2);
+        assert_int_equal(fake_vcpu(vm->vcpus[0])->shadows_cleared, before + 1);
+    }
+}
+
 /* In chunks: RIP stays until rCX is zero. */
 static void repeated_strings(void **state)
 {
@@ -392,6 +410,7 @@ int main(void)
         TEST(reads_and_writes_back),
         TEST(bit_strings),
         TEST(repeated_strings),
+        TEST(stepped_strings),
         TEST(fault_within_a_string),
         TEST(faults_come_first),
         TEST(code_across_pages),

@@ -104,6 +104,26 @@ static void rep_in_chunks(void **state)
     assert_int_equal(port_reads, STRING_IO_CHUNK + 10);
 }
 
+/* SDM vol. 3, 18.3.1.4: a trap after each repetition. */
+static void a_trap_for_each_repetition(void **state)
+{
+    const uint8_t code[] = {0xf3, 0x6c};
+    struct vcpu *vcpu = vm->vcpus[0];
+
+    (void)state;
+    vcpu->regs.rflags |= RFLAGS_TF;
+    GPR(RDI) = BUFFER;
+    GPR(RCX) = 3;
+    for (unsigned int i = 1; i <= 3; i++) {
+        const uint64_t before = fake_vcpu(vcpu)->shadows_cleared;
+        io(PORT, true, 1, code, sizeof code);
+        assert_int_equal(port_reads, i);
+        assert_int_equal(GPR(RCX), 3 - i);
+        assert_int_equal(vcpu->regs.rip, i < 3 ? CODE : CODE + 2);
+        assert_int_equal(fake_vcpu(vcpu)->shadows_cleared, before + 1);
+    }
+}
+
 /* REP with rCX = 0 does nothing; in 16-bit addressing only CX counts and is written. */
 static void counts(void **state)
 {
@@ -182,9 +202,10 @@ static void another_instruction_at_rip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_of_each_width),          TEST(rep_in_chunks),         TEST(counts),
-        TEST(downwards_with_an_override), TEST(a_fault_in_the_middle), TEST(stops_when_the_vm_ends),
-        TEST(another_instruction_at_rip),
+        TEST(one_of_each_width),          TEST(rep_in_chunks),
+        TEST(a_trap_for_each_repetition), TEST(counts),
+        TEST(downwards_with_an_override), TEST(a_fault_in_the_middle),
+        TEST(stops_when_the_vm_ends),     TEST(another_instruction_at_rip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
