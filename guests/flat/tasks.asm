@@ -18,6 +18,7 @@ SEL_LDT   equ 0x40
 SEL_LOCAL equ 0x04 | 0           ; the first of the LDT: data
 
 TSS_LINK   equ 0x00
+TSS_CR3    equ 0x1C
 TSS_EIP    equ 0x20
 TSS_EFLAGS equ 0x24
 TSS_EAX    equ 0x28
@@ -28,6 +29,12 @@ TSS_SIZE   equ 0x68
 EFLAGS_NT equ 1 << 14
 EFLAGS_VM equ 1 << 17
 CR0_TS    equ 1 << 3
+CR0_PG    equ 1 << 31
+CR4_PSE   equ 1 << 4
+
+DIRECTORY equ 0x10000             ; zeros, but for what is written there
+PAGE_HERE equ 0x87                ; present, writable, for users too (virtual-8086 mode), 4 MiB
+NOWHERE   equ 0xC00000
 
 LAPIC_ICR_LOW equ 0xFEE00300
 ICR_NMI       equ 0x4400         ; to APIC id 0
@@ -77,6 +84,21 @@ protected:
     mov esp, start
     mov ax, SEL_MAIN
     ltr ax
+
+    ; Paging with 4 MiB pages, each task with the same tables: the first 4 MiB and the local APIC's.
+    mov dword [DIRECTORY], PAGE_HERE
+    mov dword [DIRECTORY + 4 * (LAPIC_ICR_LOW >> 22)], (LAPIC_ICR_LOW & 0xFFC00000) | PAGE_HERE
+    mov eax, DIRECTORY
+    mov [main + TSS_CR3], eax
+    mov [other + TSS_CR3], eax
+    mov [vm86 + TSS_CR3], eax
+    mov cr3, eax
+    mov eax, cr4
+    or eax, CR4_PSE
+    mov cr4, eax
+    mov eax, cr0
+    or eax, CR0_PG
+    mov cr0, eax
 
     ; CALL nests: the link, NT, TS, both busy; IRET comes back behind it, and the other goes on behind its IRET.
     mov dword [other + TSS_EIP], counting
@@ -142,6 +164,18 @@ protected:
     div dword [divisor]
     cmp eax, 150
     CHECK e, "#DE: the instruction again"
+
+    ; A page fault: the task maps the page, and the instruction goes on.
+    mov dword [other + TSS_EIP], page_fault
+    mov dword [other + TSS_ESP], other_stack
+    mov byte [NOWHERE + 0x43000], 0x5A
+    cmp byte [0x43000], 0x5A
+    CHECK e, "#PF: the instruction again"
+    cmp dword [seen_error], 2
+    CHECK e, "#PF: the error code"
+    mov eax, cr2
+    cmp eax, NOWHERE + 0x43000
+    CHECK e, "#PF: CR2"
 
     ; An NMI, which the task's IRET lets in again.
     mov dword [other + TSS_EIP], counting
@@ -249,6 +283,12 @@ protection:
     iretd
     jmp protection
 
+page_fault:
+    pop dword [seen_error]
+    mov dword [DIRECTORY + 4 * (NOWHERE >> 22)], PAGE_HERE
+    iretd
+    jmp page_fault
+
 division:
     mov dword [divisor], 10
     iretd
@@ -322,7 +362,8 @@ idt:
     TASK_GATE SEL_MAIN              ; 6
     times 6 dq 0
     TASK_GATE SEL_OTHER             ; 13
-    times 18 dq 0
+    TASK_GATE SEL_OTHER             ; 14
+    times 17 dq 0
     TASK_GATE SEL_OTHER             ; 20h
 idt_end:
 
