@@ -131,6 +131,14 @@ static void some_exit(struct exit_record *exit)
         exit->u.exception.has_error = what & 16;
         exit->u.exception.address = some_address();
         break;
+    case EXIT_TASK_SWITCH:
+        exit->u.task.selector = (uint16_t)take(&in, 2);
+        exit->u.task.source = what >> 4 & 3;
+        exit->u.task.soft = what & 64;
+        exit->u.task.external = !exit->u.task.soft;
+        exit->u.task.has_error = what & 128;
+        exit->u.task.error = (uint32_t)take(&in, 2);
+        break;
     case EXIT_PAUSE: /* instructions of a length that is not asked for are told by both vendors */
         exit->insn_len = exit->insn_len ? exit->insn_len : 2;
         break;
