@@ -17,6 +17,7 @@
 #define KVM_EPERM        1u
 #define KVM_ENOSYS       1000u
 #define HYPERCALL_LENGTH 3u
+#define VECTOR_DB        1u
 #define VECTOR_UD        6u
 #define VECTOR_PF        14u
 #define SPIN_PATIENCE    32u /* PAUSEs: shorter waits are cheaper than a switch */
@@ -207,6 +208,9 @@ static void exit_exception(struct vcpu *vcpu, const struct exit_record *exit)
         exit_hypercall(vcpu, &(struct exit_record){.insn_len = HYPERCALL_LENGTH});
         return;
     }
+    if (exit->u.exception.vector !=
+        VECTOR_DB) /* a fault, which pushes RF: not every processor has it set already */
+        vcpu->regs.rflags |= RFLAGS_RF;
     if (exit->u.exception.vector == VECTOR_PF)
         hv->set_reg(vcpu, REG_CR2, exit->u.exception.address);
     hv->inject_exception(vcpu, exit->u.exception.vector, exit->u.exception.has_error,

@@ -214,6 +214,7 @@ void insn_steps(void)
     const bool intel = cpuid(0, 0).ebx == 0x756e6547; /* "Genu" */
 
     traps_set(VECTOR_DB, on_debug);
+    pushes_rf("UD2", "\x0f\x0b", 2, 0);
     pushes_rf("MOV CR4", "\x0f\x22\xe0", 3, UINT32_MAX);
     pushes_rf("RDMSR", "\xb9\x77\x66\x55\x44\x0f\x32", 7, 0);
     pushes_rf("RDPMC", "\x0f\x33", 2, 0);

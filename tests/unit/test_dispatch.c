@@ -213,6 +213,10 @@ static void faults_push_rf(void **state)
     }
     dispatch(&(struct exit_record){.kind = EXIT_CPUID, .insn_len = 2});
     assert_false(vcpu->regs.rflags & RFLAGS_RF);
+    dispatch(&(struct exit_record){.kind = EXIT_EXCEPTION, .u.exception = {.vector = 1}}); /* may be a trap */
+    assert_false(vcpu->regs.rflags & RFLAGS_RF);
+    dispatch(&(struct exit_record){.kind = EXIT_EXCEPTION, .u.exception = {.vector = 6}});
+    assert_true(vcpu->regs.rflags & RFLAGS_RF);
 }
 
 static void exceptions_go_back(void **state)

@@ -58,7 +58,7 @@ static void kinds(void **state)
         {0x74, EXIT_NMI_WINDOW},   {0x76, EXIT_INVD},       {0x78, EXIT_HLT},       {0x7a, EXIT_VIRT_INSN},
         {0x7f, EXIT_TRIPLE_FAULT}, {0x80, EXIT_VIRT_INSN},  {0x81, EXIT_HYPERCALL}, {0x84, EXIT_VIRT_INSN},
         {0x86, EXIT_VIRT_INSN},    {0x87, EXIT_RDTSCP},     {0x89, EXIT_WBINVD},    {0x8d, EXIT_XSETBV},
-        {0x7d, EXIT_UNEXPECTED},  {0xa2, EXIT_VIRT_INSN},
+        {0x7d, EXIT_UNEXPECTED},   {0xa2, EXIT_VIRT_INSN},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
