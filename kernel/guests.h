@@ -7,6 +7,7 @@
 #include "kernel/lines.h"
 #include "kernel/request.h"
 #include "kernel/sched.h"
+#include "kernel/upkeep.h"
 #include "vmm/config.h"
 #include "vmm/vm.h"
 
@@ -29,7 +30,8 @@ struct seat {
     struct guest *guest;
     unsigned int processor; /* atomic */
     bool in;                /* it is in that processor's scheduler. That processor's own, as what follows: */
-    struct deadline wake;   /* if the VM's vCPUs are all halted: when it is to be looked at */
+    struct deadline wake;   /* if the VM's vCPUs are all halted: when it is to be looked at, */
+    struct upkeep upkeep;   /* and what that has cost */
     bool called, asked;     /* its request is in an inbox; atomic */
     struct request call;    /* to look whether it has to run (host_kick()) */
     struct request leave;   /* kernel/gather.c's, */

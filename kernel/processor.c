@@ -106,19 +106,19 @@ static struct guest *guest_of(const struct vcpu *vcpu)
     return guests_get(vcpu->vm->index);
 }
 
-/* A VM has one deadline for each processor where vCPUs of it have seats: the first of theirs. */
-static struct deadline *wake_of(const struct processor *p, struct guest *g)
+/* A VM has one deadline for each processor where vCPUs of it have seats: that of the first of these. */
+static struct seat *first_seat(const struct processor *p, struct guest *g)
 {
     unsigned int i = 0;
 
     while (i + 1 < g->vm.nvcpus && g->seats[i].processor != p->id)
         i++;
-    return &g->seats[i].wake;
+    return &g->seats[i];
 }
 
 void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt)
 {
-    struct deadline *wake = wake_of(p, guests_get(vm->index));
+    struct deadline *wake = &first_seat(p, guests_get(vm->index))->wake;
 
     coordinator_set(&p->deadlines, wake, rt);
     if (p->each)
@@ -194,21 +194,30 @@ void host_yield(struct vcpu *vcpu, struct vcpu *to)
     p->resched = p->resched || to || p->gives_up;
 }
 
+/* Delivers what is due; returns when there is more, RT_NEVER: whoever runs will see. */
+static rt_t deliver_due(struct processor *p, struct guest *g, rt_t now)
+{
+    struct sched_entity *e = &g->entities[0];
+
+    if (g->vm.nvcpus > 1)
+        return vm_poll(&g->vm, now);
+    if (e->state == SCHED_BLOCKED && vcpu_poll(g->vm.vcpus[0], now))
+        sched_wake(&p->sched, e);
+    return e->state == SCHED_BLOCKED ? vtime_deadline(&g->vm.time) : RT_NEVER;
+}
+
 /* For a VM that waits for the processor, or has it, there is nothing to do: it looks for itself. */
 void processor_poll(struct processor *p, struct vm *vm, rt_t now)
 {
     struct guest *g = guests_get(vm->index);
-    struct sched_entity *e = &g->entities[0];
+    rt_t began = host_now(), next;
 
     if (g->paused || vm->clearing || vm->state != VM_RUNNING)
         return;
-    if (vm->nvcpus > 1) {
-        processor_wake_at(p, vm, vm_poll(vm, now));
-        return;
-    }
-    if (e->state == SCHED_BLOCKED && vcpu_poll(vm->vcpus[0], now))
-        sched_wake(&p->sched, e);
-    processor_wake_at(p, vm, e->state == SCHED_BLOCKED ? vtime_deadline(&vm->time) : RT_NEVER);
+    next = deliver_due(p, g, now);
+    if (next != RT_NEVER) /* it sleeps on: nobody's slice pays for this */
+        next = upkeep_next(&first_seat(p, g)->upkeep, began, host_now(), host_hz() / UPKEEP_CREDITS, next);
+    processor_wake_at(p, vm, next);
 }
 
 /* Its transmitter was held back because the ring was full, and it halted for it; or there is console input

@@ -16,6 +16,7 @@
  * of the exit, and one that was not quiet ends the turn (DESIGN.md 3). */
 
 #define ABSENCES_PER_SECOND 20000u /* each of them is as long as minimum progress is by default */
+#define POLL_STEPS          256u   /* of a sleeping VM's backlog at once: a millisecond or two */
 #define SHORT_PROGRESS      32u
 
 /* A VM's time begins with its first entry. */
@@ -444,6 +445,7 @@ static bool advance_idle(struct vm *vm, uint64_t now)
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
 {
     struct vm *vm = vcpu->vm;
+    unsigned int steps = POLL_STEPS;
     bool runnable, there;
 
     vm_lock(vm);
@@ -453,7 +455,7 @@ bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
         platform_poll(vm);
         startup_act(vcpu);
         runnable = startup_wake(vcpu);
-    } while (!there && !runnable && !must_leave(vm));
+    } while (!there && !runnable && !must_leave(vm) && --steps > 0);
     if (runnable)
         vtime_vcpu_wake(&vm->time, vcpu->id);
     vm_unlock(vm);
@@ -463,6 +465,7 @@ bool vcpu_poll(struct vcpu *vcpu, uint64_t now)
 uint64_t vm_poll(struct vm *vm, uint64_t now)
 {
     uint64_t until;
+    unsigned int steps = POLL_STEPS;
     bool there;
 
     vm_lock(vm);
@@ -470,7 +473,7 @@ uint64_t vm_poll(struct vm *vm, uint64_t now)
         there = advance_idle(vm, now);
         platform_poll(vm);
         siblings_wake(vm);
-    } while (!there && vm->time.ready == 0 && !must_leave(vm));
+    } while (!there && vm->time.ready == 0 && !must_leave(vm) && --steps > 0);
     siblings_take_over(vm, NULL);
     until = idle_until(&vm->time);
     vm_unlock(vm);

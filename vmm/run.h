@@ -29,7 +29,8 @@ enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until);
 void vcpu_put(struct vcpu *vcpu, const struct vcpu *next);
 
 /* For the halted vCPU of a VM of one: delivers what is due at RT `now`, but for what comes after the event
- * that wakes it; true if it is (now) runnable. */
+ * that wakes it; true if it is (now) runnable. Of a large backlog, only the beginning: vtime_deadline() is
+ * past then. */
 bool vcpu_poll(struct vcpu *vcpu, uint64_t now);
 
 /* For a VM of several: delivers what is due at RT `now`, and host_kick()s those that have to look at it.

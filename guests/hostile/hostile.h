@@ -16,6 +16,7 @@ int hostile_ports(const struct plan *plan);
 int hostile_msrs(const struct plan *plan);
 int hostile_memory(const struct plan *plan);
 int hostile_ticks(const struct plan *plan);
+int hostile_deaf_ticks(const struct plan *plan);
 int hostile_terminal(const struct plan *plan);
 int hostile_registers(const struct plan *plan);
 int hostile_storms(const struct plan *plan);

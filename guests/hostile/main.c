@@ -114,6 +114,7 @@ static const struct {
     {"clihlt", clihlt},
     {"storm", storm},
     {"ticks", hostile_ticks},
+    {"deaf-ticks", hostile_deaf_ticks},
     {"reset", reset},
     {"poweroff", poweroff},
     {"exit", end},

@@ -80,6 +80,19 @@ static void fastest(bool hpet)
     }
 }
 
+/* The same ticks, and nobody who would ever take one. */
+int hostile_deaf_ticks(const struct plan *plan)
+{
+    (void)plan;
+    ioapic_route(GSI_PIT, PIT_VECTOR);
+    ioapic_route(GSI_RTC, RTC_VECTOR);
+    ioapic_route(HPET_GSI, HPET_VECTOR);
+    interrupts_off();
+    fastest(hpet_find());
+    __asm__ volatile("hlt");
+    return EXIT_FAIL;
+}
+
 int hostile_ticks(const struct plan *plan)
 {
     bool hpet = hpet_find();

@@ -11,8 +11,10 @@
 #include "vmm/ioapic.h"
 #include "vmm/run.h"
 
-#define CODE       0x8000u
-#define LONGEST_RT 40u /* bits of a step of real time: 18 minutes */
+#define CODE 0x8000u
+/* Bits of a step of real time: 4 s. In more of it a halted VM has more ticks than there is time to try them;
+ * the kernel looks at each when it comes. */
+#define LONGEST_RT 32u
 
 static struct bytes in;
 static struct vm *vm;
