@@ -15,13 +15,22 @@ at_t vt_at_scaled(const struct vtime *t, rt_t rt)
     return at < t->at_l ? t->at_l : at;
 }
 
-/* (AT_N - AT_L) / (RT_N - RT_L) as a ratio, rounded down; 0: it is no ratio of the processor's. */
+/* Steeper than C: an overdue event that waits for its gate (2.6) can be a whole turn of AT away and a few
+ * microseconds of RT. The guest would be far past it when the deadline takes it out, so such a line is not
+ * for the processor. Both ends are rounded to whole units: hence the two. */
+static bool is_too_steep(const struct vtime *t, uint64_t distance, uint64_t whole)
+{
+    return !vt_le(vt_mul(distance, t->c.den), vt_mul(whole + 2, t->c.num));
+}
+
+/* (AT_N - AT_L) / (RT_N - RT_L) as a ratio, rounded down; 0: it is none that a guest may run on. */
 static uint64_t ratio_of(const struct vtime *t, struct vt_moment end)
 {
     uint64_t distance = t->queue.head->at - t->at_l;
     uint64_t whole = end.whole - t->rt_l;
 
-    if (whole == 0 || distance / whole >= t->scaling.below) {
+    if (whole == 0 || distance / whole >= t->scaling.below ||
+        is_too_steep(t, distance, whole)) {
         return 0;
     }
     return vt_mul3_div(distance, end.den, vt_ratio_one(t->scaling), vt_plus(vt_mul(whole, end.den), end.num));

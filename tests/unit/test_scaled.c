@@ -131,6 +131,30 @@ static void too_steep_for_the_processor(void **state)
     assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
 }
 
+/* 2.10, "the deadline keeps TSC <= AT_N": a guest is taken out some RT after it, and on a steep line that is a
+ * lot of AT. An overdue event whose gate is still closed (2.6, [0111]) is a turn of AT away, and a moment of
+ * RT: steeper than C, its RDTSC exits. */
+static void no_line_steeper_than_c(void **state)
+{
+    struct vtime_policy p = vtime_policy_figure7();
+
+    (void)state;
+    p.progress = 1000;
+    time_rig_init(&r, &p, 0);
+    vtime_set_scaling(&r.time, vmx);
+    resume_at(&r, 0);
+    every(&r, 0, 3000, 3000);
+    vtime_advance(&r.time, 3000);
+    assert_int_equal(r.events, 1);
+    stop_at(&r, 3500); /* half of the progress after the event is made */
+    resume_at(&r, 9000);
+    assert_int_equal(vtime_outlook(&r.time)->deadline, 9500); /* 2,500 units of AT in 500 of RT; C is 2 */
+    assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
+    vtime_advance(&r.time, 9500);
+    assert_int_equal(r.events, 2);
+    assert_true(vtime_outlook(&r.time)->line.ratio > vt_ratio_one(vmx));
+}
+
 static void no_scaling_no_line(void **state)
 {
     (void)state;
@@ -321,6 +345,7 @@ int main(void)
         cmocka_unit_test(a_line_at_the_catch_up_rate),
         cmocka_unit_test(a_loss_of_progress_leaves_the_line),
         cmocka_unit_test(too_steep_for_the_processor),
+        cmocka_unit_test(no_line_steeper_than_c),
         cmocka_unit_test(no_scaling_no_line),
         cmocka_unit_test(where_there_is_none),
         cmocka_unit_test(leaving_a_line_loses_nothing),
