@@ -29,8 +29,7 @@ static uint64_t ratio_of(const struct vtime *t, struct vt_moment end)
     uint64_t distance = t->queue.head->at - t->at_l;
     uint64_t whole = end.whole - t->rt_l;
 
-    if (whole == 0 || distance / whole >= t->scaling.below ||
-        is_too_steep(t, distance, whole)) {
+    if (whole == 0 || distance / whole >= t->scaling.below || is_too_steep(t, distance, whole)) {
         return 0;
     }
     return vt_mul3_div(distance, end.den, vt_ratio_one(t->scaling), vt_plus(vt_mul(whole, end.den), end.num));

@@ -131,9 +131,9 @@ static void too_steep_for_the_processor(void **state)
     assert_int_equal(vtime_outlook(&r.time)->line.ratio, 0);
 }
 
-/* 2.10, "the deadline keeps TSC <= AT_N": a guest is taken out some RT after it, and on a steep line that is a
- * lot of AT. An overdue event whose gate is still closed (2.6, [0111]) is a turn of AT away, and a moment of
- * RT: steeper than C, its RDTSC exits. */
+/* 2.10, "the deadline keeps TSC <= AT_N": a guest is taken out some RT after it, and on a steep line that is
+ * a lot of AT. An overdue event whose gate is still closed (2.6, [0111]) is a turn of AT away, and a moment
+ * of RT: steeper than C, its RDTSC exits. */
 static void no_line_steeper_than_c(void **state)
 {
     struct vtime_policy p = vtime_policy_figure7();
