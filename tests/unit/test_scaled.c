@@ -91,17 +91,22 @@ static void a_line_at_the_catch_up_rate(void **state)
     check_line(svm, (struct vt_ratio){10, 3});
 }
 
-/* What was no progress moves the next event: the line to where it was is left. */
-static void a_loss_of_progress_leaves_the_line(void **state)
+static void start_with_progress(uint64_t period)
 {
     struct vtime_policy p = vtime_policy_figure7();
 
-    (void)state;
     p.progress = 1000;
     time_rig_init(&r, &p, 0);
     vtime_set_scaling(&r.time, vmx);
     resume_at(&r, 0);
-    every(&r, 0, 1500, 1500);
+    every(&r, 0, period, period);
+}
+
+/* What was no progress moves the next event: the line to where it was is left. */
+static void a_loss_of_progress_leaves_the_line(void **state)
+{
+    (void)state;
+    start_with_progress(1500);
     stop_at(&r, 1000);
     resume_at(&r, 50000);
     while (r.events == 0)
@@ -136,14 +141,8 @@ static void too_steep_for_the_processor(void **state)
  * of RT: steeper than C, its RDTSC exits. */
 static void no_line_steeper_than_c(void **state)
 {
-    struct vtime_policy p = vtime_policy_figure7();
-
     (void)state;
-    p.progress = 1000;
-    time_rig_init(&r, &p, 0);
-    vtime_set_scaling(&r.time, vmx);
-    resume_at(&r, 0);
-    every(&r, 0, 3000, 3000);
+    start_with_progress(3000);
     vtime_advance(&r.time, 3000);
     assert_int_equal(r.events, 1);
     stop_at(&r, 3500); /* half of the progress after the event is made */
