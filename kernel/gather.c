@@ -5,6 +5,7 @@
 #include "kernel/processor_internal.h"
 #include "kernel/restart.h"
 #include "kernel/smp.h"
+#include "kernel/spread.h"
 #include "kernel/trace.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
@@ -60,7 +61,7 @@ static void end(struct processor *p, struct guest *g)
     vm_destroy(vm);
     p->next_scrub = 0;
     forget(g);
-    processor_set_rates(p);
+    spread_set_rates(p);
     left = __atomic_sub_fetch(&alive, 1, __ATOMIC_ACQ_REL);
     say_end(vm, left);
     if (left == 0)
@@ -82,11 +83,32 @@ static void settle(struct processor *p, struct guest *g)
 
 /* ---- seats ---- */
 
-/* On the processor of the seat. */
+static unsigned int id_of(const struct seat *seat)
+{
+    return (unsigned int)(seat - seat->guest->seats);
+}
+
+/* INIT and SIPI can come while it is on its way, and the call that tells of them may find nobody here. */
+static bool has_to_run(const struct vcpu *vcpu)
+{
+    const struct lapic *l = &vcpu->lapic;
+
+    return vcpu->state == VCPU_RUNNABLE || l->init_pending || l->sipi_pending;
+}
+
+/* On the processor of the seat. It sits there before anything is looked at that others say of it: they say
+ * it first, and then look whether it sits. */
 static void come(struct processor *p, struct guest *g, unsigned int id)
 {
-    g->seats[id].in = true;
-    if (g->vm.vcpus[id]->state == VCPU_RUNNABLE)
+    struct seat *seat = &g->seats[id];
+
+    if (seat->moved) {
+        seat->moved = false;
+        p->arrivals++;
+        sched_move(&p->sched, &g->entities[id]);
+    }
+    (void)__atomic_exchange_n(&seat->in, true, __ATOMIC_SEQ_CST);
+    if (has_to_run(g->vm.vcpus[id]))
         sched_wake(&p->sched, &g->entities[id]);
 }
 
@@ -123,6 +145,26 @@ static void go_on(struct processor *p, struct guest *g)
         scatter(p, g);
 }
 
+/* On the processor where it is at home from now on. */
+static void have_a_home(struct request *r)
+{
+    struct guest *g = request_of(r, struct guest, move);
+    struct processor *p = this_processor();
+
+    __atomic_store_n(&g->seats[0].processor, p->id, __ATOMIC_RELEASE);
+    g->vm.trace = host_trace();
+    go_on(p, g);
+}
+
+/* The wish has taken its home away; nobody else touches it on its way. */
+static void hand_over(struct guest *g)
+{
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++)
+        hv->vcpu_unload(g->vm.vcpus[i]);
+    g->move.carry_out = have_a_home;
+    processor_send(g->bound_for, &g->move);
+}
+
 /* What is due is delivered, and wakes whom it is for: a vCPU that stayed halted, while a monitor's command
  * takes milliseconds, would be taken for done with it, and have the next tick beside it. */
 static void bring_up_to_date(struct guest *g, rt_t now)
@@ -149,7 +191,10 @@ static void have(struct processor *p, struct guest *g)
         wish->fn(g, wish->arg);
         settle(p, g);
     }
-    go_on(p, g);
+    if (guest_home(g) == HOME_NONE)
+        hand_over(g);
+    else
+        go_on(p, g);
     if (wish)
         __atomic_store_n(&wish->done, true, __ATOMIC_RELEASE);
 }
@@ -193,12 +238,13 @@ void gather_leave(struct processor *p, struct guest *g, unsigned int id)
         processor_unload(p);
     sched_remove(&p->sched, &g->entities[id]);
     processor_wake_at(p, &g->vm, RT_NEVER);
-    g->seats[id].in = false;
+    __atomic_store_n(&g->seats[id].in, false, __ATOMIC_RELEASE);
 }
 
+/* From its seat here. */
 static void leave(struct processor *p, struct guest *g, unsigned int id)
 {
-    if (!g->seats[id].in)
+    if (!seat_is_taken(&g->seats[id]))
         return;
     gather_leave(p, g, id);
     if (guest_home(g) != p->id)
@@ -213,23 +259,24 @@ static void come_to_seat(struct request *r)
     struct seat *seat = request_of(r, struct seat, come);
     struct processor *p = this_processor();
     struct guest *g = seat->guest;
-    unsigned int id = (unsigned int)(seat - g->seats);
+    unsigned int id = id_of(seat);
 
     come(p, g, id);
-    if (__atomic_load_n(&g->gathering, __ATOMIC_ACQUIRE))
+    if (__atomic_load_n(&g->gathering, __ATOMIC_SEQ_CST))
         leave(p, g, id);
 }
 
 /* It may be an old one, whose vCPU had left before it came: that gathering is over then, or this serves the
- * next, unless the vCPU has not come back yet (come_to_seat()). */
+ * next, unless the vCPU has not come back yet (come_to_seat()). The seat is still here: it is given away only
+ * by the processor where its vCPU sits, which has come after this request. */
 static void leave_seat(struct request *r)
 {
     struct seat *seat = request_of(r, struct seat, leave);
     struct guest *g = seat->guest;
 
-    __atomic_store_n(&seat->asked, false, __ATOMIC_RELEASE);
-    if (__atomic_load_n(&g->gathering, __ATOMIC_ACQUIRE))
-        leave(this_processor(), g, (unsigned int)(seat - g->seats));
+    (void)__atomic_exchange_n(&seat->asked, false, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&g->gathering, __ATOMIC_SEQ_CST))
+        leave(this_processor(), g, id_of(seat));
 }
 
 static void ask_others(const struct processor *p, struct guest *g)
@@ -237,16 +284,49 @@ static void ask_others(const struct processor *p, struct guest *g)
     for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
         struct seat *seat = &g->seats[i];
 
-        if (seat->processor == p->id || __atomic_exchange_n(&seat->asked, true, __ATOMIC_ACQ_REL))
+        if (seat_is_on(seat, p->id) || __atomic_exchange_n(&seat->asked, true, __ATOMIC_SEQ_CST))
             continue;
         seat->leave.carry_out = leave_seat;
         processor_send(seat->processor, &seat->leave);
     }
 }
 
+/* ---- calls ---- */
+
+void gather_wake(struct processor *p, struct seat *seat)
+{
+    if (seat_is_taken(seat) && sched_wake(&p->sched, &seat->guest->entities[id_of(seat)]))
+        p->resched = true;
+}
+
+/* One that is on its way finds out for itself (come()); it may have left from here. */
+static void called(struct request *r)
+{
+    struct seat *seat = request_of(r, struct seat, call);
+    struct processor *p = this_processor();
+
+    (void)__atomic_exchange_n(&seat->called, false, __ATOMIC_SEQ_CST);
+    if (!seat_is_taken(seat))
+        return;
+    if (seat_is_on(seat, p->id))
+        gather_wake(p, seat);
+    else
+        gather_call(seat);
+}
+
+void gather_call(struct seat *seat)
+{
+    if (__atomic_exchange_n(&seat->called, true, __ATOMIC_SEQ_CST))
+        return;
+    seat->call.carry_out = called;
+    processor_send(__atomic_load_n(&seat->processor, __ATOMIC_ACQUIRE), &seat->call);
+}
+
+/* ---- */
+
 bool gather(struct processor *p, struct guest *g, struct wish *wish)
 {
-    bool first = !__atomic_exchange_n(&g->gathering, true, __ATOMIC_ACQ_REL);
+    bool first = !__atomic_exchange_n(&g->gathering, true, __ATOMIC_SEQ_CST);
     unsigned int n = g->vm.nvcpus;
 
     if (first) {

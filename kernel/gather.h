@@ -25,6 +25,11 @@ struct wish {
  * will become of the wish. */
 bool gather(struct processor *p, struct guest *g, struct wish *wish);
 
+/* The vCPU of this seat may have to run: on its processor; and on any other, which only sends word. With its
+ * VM's lock, or alone. */
+void gather_wake(struct processor *p, struct seat *seat);
+void gather_call(struct seat *seat);
+
 /* At the start: the vCPUs that have their seats on p go into its scheduler. */
 void gather_start(struct processor *p, struct guest *g);
 

@@ -28,8 +28,9 @@ struct wish;
 /* Where a vCPU is scheduled (kernel/gather.h). */
 struct seat {
     struct guest *guest;
-    unsigned int processor; /* atomic */
-    bool in;                /* it is in that processor's scheduler. That processor's own, as what follows: */
+    unsigned int processor; /* atomic; changed while the VM is gathered (kernel/spread.c) */
+    bool in;                /* it is in that processor's scheduler, which alone writes it; atomic */
+    bool moved;             /* it comes there for the first time. That processor's own, as what follows: */
     struct deadline wake;   /* if the VM's vCPUs are all halted: when it is to be looked at, */
     struct upkeep upkeep;   /* and what that has cost */
     bool called, asked;     /* its request is in an inbox; atomic */
@@ -42,7 +43,8 @@ struct guest {
     struct vm vm;
     struct sched_entity entities[VM_MAX_VCPUS]; /* one for each vCPU */
     struct seat seats[VM_MAX_VCPUS];            /* also of those that are not there */
-    struct request move;                        /* of the whole VM */
+    struct request move;                        /* of the whole VM, */
+    unsigned int bound_for;                     /* and where to, while it has no home */
     bool paused;                                /* by the operator: no processor, no deadline */
     enum pause_meaning meaning;
 
@@ -58,6 +60,17 @@ struct guest {
 static inline unsigned int guest_home(const struct guest *g)
 {
     return __atomic_load_n(&g->seats[0].processor, __ATOMIC_ACQUIRE);
+}
+
+/* Is the vCPU of this seat there, and is that on `processor`? Of another processor's the answer may be old by
+ * now; true lasts on the processor's own. What is there has come after the seat was given: in this order. */
+static inline bool seat_is_taken(const struct seat *s)
+{
+    return __atomic_load_n(&s->in, __ATOMIC_ACQUIRE);
+}
+static inline bool seat_is_on(const struct seat *s, unsigned int processor)
+{
+    return __atomic_load_n(&s->processor, __ATOMIC_ACQUIRE) == processor;
 }
 
 /* Creates the VMs of the modules on a backend that is switched on (at boot, once). A VM that cannot start is

@@ -125,36 +125,19 @@ void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt)
         monitor_each(&p->deadlines, wake, &vm->time, rt);
 }
 
-/* On the vCPU's processor. */
-static void wake(struct processor *p, struct guest *g, unsigned int id)
-{
-    if (g->seats[id].in && sched_wake(&p->sched, &g->entities[id]))
-        p->resched = true;
-}
-
-static void called(struct request *r)
-{
-    struct seat *seat = request_of(r, struct seat, call);
-
-    __atomic_store_n(&seat->called, false, __ATOMIC_SEQ_CST);
-    wake(this_processor(), seat->guest, (unsigned int)(seat - seat->guest->seats));
-}
-
 /* With its VM's lock, or alone. One in the guest leaves it for the interrupt, and looks; what another
  * processor's scheduler knows of the others only that one can say. */
 void host_kick(struct vcpu *vcpu)
 {
     struct processor *p = this_processor();
-    struct guest *g = guest_of(vcpu);
-    struct seat *seat = &g->seats[vcpu->id];
+    struct seat *seat = &guest_of(vcpu)->seats[vcpu->id];
 
     if (seat->processor == p->id) {
-        wake(p, g, vcpu->id);
+        gather_wake(p, seat);
     } else if (__atomic_load_n(&vcpu->in_guest, __ATOMIC_ACQUIRE)) {
         processor_interrupt(seat->processor);
-    } else if (!__atomic_exchange_n(&seat->called, true, __ATOMIC_SEQ_CST)) {
-        seat->call.carry_out = called;
-        processor_send(seat->processor, &seat->call);
+    } else {
+        gather_call(seat);
     }
 }
 
@@ -281,6 +264,8 @@ static void look(struct processor *p, rt_t now)
 
     p->attention = false;
     inbox_serve(&p->inbox);
+    if (p->rated != __atomic_load_n(&p->vms, __ATOMIC_RELAXED))
+        spread_set_rates(p);
     if (p->id == 0)
         look_at_console(p, now);
     serve_ports(p, now, attention);
@@ -375,20 +360,6 @@ static void idle(struct processor *p)
         halt(p);
     sched_idle(&p->sched);
     p->left = host_now();
-}
-
-/* The share of each VM grows as others end, so less catching up is needed (DESIGN.md 2.8: the default is 4
- * times the runnable VMs of the processor). */
-void processor_set_rates(const struct processor *p)
-{
-    uint64_t vms = __atomic_load_n(&p->vms, __ATOMIC_RELAXED);
-
-    for (unsigned int i = 0; i < guests_count(); i++) {
-        struct guest *g = guests_get(i);
-
-        if (guest_home(g) == p->id && g->vm.state == VM_RUNNING && g->vm.config.time.maxrate == 0)
-            g->vm.time.policy.maxrate = (struct vt_ratio){4 * vms, 1};
-    }
 }
 
 void processor_unload(struct processor *p)
@@ -514,8 +485,9 @@ void processor_run(void)
     struct processor *p = this_processor();
 
     start_all(p);
-    processor_set_rates(p);
+    spread_set_rates(p);
     p->left = host_now();
+    p->next_level = p->left + p->sched.slice; /* the others begin meanwhile */
     while (p->id != 0 || gather_alive() > 0) {
         rt_t now = look_at_clock(p);
         struct sched_entity *e;
@@ -528,8 +500,8 @@ void processor_run(void)
             now = look_at_clock(p);
         }
         note_absence(p, now);
-        if (spread_idle)
-            spread_share(p);
+        if (processors_in_use > 1)
+            spread_share(p, now);
         e = sched_pick(&p->sched);
         if (!e)
             idle(p);

@@ -32,10 +32,12 @@ struct processor {
     volatile bool attention; /* the console has input that nobody has looked at, or another processor has put
                                 something into the inbox. Anybody sets it, the round clears it */
     struct inbox inbox;
-    unsigned int vms;  /* that have a vCPU here and have not ended; atomic */
-    uint64_t switches; /* to another vCPU than the last */
-    rt_t asked;        /* when it last asked another for work */
-    uint64_t arrivals; /* VMs taken over from other processors */
+    unsigned int vms;   /* that have a vCPU here and have not ended; atomic */
+    unsigned int rated; /* for as many are the rates */
+    uint64_t switches;  /* to another vCPU than the last */
+    rt_t asked;         /* when it last asked another for work, */
+    rt_t next_level;    /* and when it looks next whether it has more than others */
+    uint64_t arrivals;  /* vCPUs taken over from other processors */
 };
 
 /* The processor with this number; the calling one, after its processor_init(). */
@@ -55,7 +57,4 @@ void processor_poll(struct processor *p, struct vm *vm, rt_t now);
 /* The deadline on this processor of a VM that does not run: of a halted one the RT_N that wakes it; RT_NEVER:
  * none. */
 void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt);
-/* Its VMs' share has changed: the default of maxrate= with it. */
-void processor_set_rates(const struct processor *p);
-
 #endif

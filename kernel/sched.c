@@ -40,12 +40,17 @@ static void enqueue(struct sched *s, struct sched_entity *e, bool front)
     e->ready_at = s->served;
 }
 
-void sched_adopt(struct sched *s, struct sched_entity *e)
+void sched_move(struct sched *s, struct sched_entity *e)
 {
     e->state = SCHED_BLOCKED;
     e->budget = s->slice;
     e->turn = s->served;
     e->boosted = false;
+}
+
+void sched_adopt(struct sched *s, struct sched_entity *e)
+{
+    sched_move(s, e);
     s->runnable++;
     enqueue(s, e, false);
     e->ready_at = s->served - 1;

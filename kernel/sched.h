@@ -65,6 +65,10 @@ void sched_idle(struct sched *s);
  * behind those that wait, with a full slice, and counts as having waited. What it has used stays. */
 void sched_adopt(struct sched *s, struct sched_entity *e);
 
+/* A blocked one that sched_remove() has taken out of another instance: it has a full slice, and its turn
+ * begins when it wakes. What it has used stays. */
+void sched_move(struct sched *s, struct sched_entity *e);
+
 /* The current entity ran for `ticks` (RT) and stops: it waits for an event (blocked) or could go on. A budget
  * that is used up puts it at the tail, else it goes on before those that wait for their turn. */
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked);

@@ -146,7 +146,7 @@ void processors_report(void)
 
         if (processors_in_use == 1 && p->switches == 0)
             continue; /* nothing has run */
-        host_log("processor %u: %llu switches, timer armed %llu times, %llu VMs taken over", id,
+        host_log("processor %u: %llu switches, timer armed %llu times, %llu vCPUs taken over", id,
                  (unsigned long long)p->switches, (unsigned long long)p->deadlines.arms,
                  (unsigned long long)p->arrivals);
     }

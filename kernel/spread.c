@@ -99,6 +99,21 @@ bool spread_refuses(const struct vm_config *config, char *why, size_t size)
     return false;
 }
 
+/* ---- rates ---- */
+
+void spread_set_rates(struct processor *p)
+{
+    unsigned int vms = __atomic_load_n(&p->vms, __ATOMIC_RELAXED);
+
+    p->rated = vms;
+    for (unsigned int i = 0; i < guests_count(); i++) {
+        struct guest *g = guests_get(i);
+
+        if (guest_home(g) == p->id && g->vm.state == VM_RUNNING && g->vm.config.time.maxrate == 0)
+            g->vm.time.policy.maxrate = (struct vt_ratio){4ull * vms, 1};
+    }
+}
+
 /* ---- idle ones ---- */
 
 static uint64_t bit(unsigned int id)
@@ -153,34 +168,123 @@ static void arrive(struct request *r)
     __atomic_fetch_add(&p->vms, 1, __ATOMIC_RELAXED);
     p->arrivals++;
     g->seats[0].in = true;
-    processor_set_rates(p);
+    spread_set_rates(p);
     sched_adopt(&p->sched, &g->entities[0]);
     __atomic_store_n(&g->seats[0].processor, p->id, __ATOMIC_RELEASE);
 }
 
-static void give(struct processor *p, struct guest *g, unsigned int to)
+static void give_vm(struct processor *p, struct guest *g, unsigned int to)
 {
     gather_leave(p, g, 0);
     hv->vcpu_unload(g->vm.vcpus[0]);
     __atomic_fetch_sub(&p->vms, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&g->seats[0].processor, HOME_NONE, __ATOMIC_RELEASE);
-    processor_set_rates(p);
+    spread_set_rates(p);
     g->move.carry_out = arrive;
     processor_send(to, &g->move);
 }
 
-/* The last in the queue would wait longest. */
-static struct guest *to_give(const struct processor *p)
+/* A vCPU of several, for which its VM is gathered: one at a time. */
+struct moving {
+    struct wish wish;
+    bool under_way; /* atomic */
+    rt_t began;
+    unsigned int id, to;
+};
+
+static struct moving movings[GUESTS_MAX]; /* by the VM's index */
+
+static bool has_a_seat_on(const struct guest *g, unsigned int processor)
 {
-    struct guest *last = NULL;
+    for (unsigned int i = 0; i < g->vm.nvcpus; i++) {
+        if (seat_is_on(&g->seats[i], processor))
+            return true;
+    }
+    return false;
+}
+
+/* While nobody sits: no deadline of the VM's, and no other processor's queue, has anything of it. Its home
+ * goes with vCPU 0, and is nowhere until it is there. */
+static void change_seat(struct processor *p, struct guest *g, unsigned int id, unsigned int to)
+{
+    struct seat *seat = &g->seats[id];
+    unsigned int from = seat->processor;
+
+    processor_wake_at(p, &g->vm, RT_NEVER); /* input may have had it looked at meanwhile */
+    if (!has_a_seat_on(g, to))
+        __atomic_fetch_add(&processor_of(to)->vms, 1, __ATOMIC_RELAXED);
+    g->bound_for = to;
+    seat->moved = true;
+    __atomic_store_n(&seat->processor, id == 0 ? HOME_NONE : to, __ATOMIC_RELEASE);
+    if (!has_a_seat_on(g, from))
+        __atomic_fetch_sub(&processor_of(from)->vms, 1, __ATOMIC_RELAXED);
+}
+
+/* The wish, at home. If it is too late, the other is told that nothing comes. */
+static void move(struct guest *g, void *arg)
+{
+    struct moving *m = arg;
+
+    if (g->vm.state != VM_RUNNING || g->vm.clearing || g->paused)
+        processor_kick(m->to);
+    else
+        change_seat(this_processor(), g, m->id, m->to);
+    __atomic_store_n(&m->under_way, false, __ATOMIC_RELEASE);
+}
+
+static void give_vcpu(struct processor *p, struct guest *g, unsigned int id, unsigned int to)
+{
+    struct moving *m = &movings[g->vm.index];
+
+    if (__atomic_exchange_n(&m->under_way, true, __ATOMIC_ACQ_REL)) {
+        processor_kick(to);
+        return;
+    }
+    m->wish = (struct wish){.fn = move, .arg = m};
+    m->began = host_now();
+    m->id = id;
+    m->to = to;
+    if (!gather(p, g, &m->wish)) {
+        __atomic_store_n(&m->under_way, false, __ATOMIC_RELEASE);
+        processor_kick(to);
+    }
+}
+
+/* A gathering takes the siblings out of the guest: not more often than once in a slice. */
+static bool may_move(const struct processor *p, const struct guest *g)
+{
+    if (g->vm.config.npins > 0 || g->vm.clearing)
+        return false;
+    return g->vm.nvcpus == 1 || (!p->each && !__atomic_load_n(&g->gathering, __ATOMIC_RELAXED) &&
+                                 host_now() - movings[g->vm.index].began >= p->sched.slice);
+}
+
+/* The last in the queue would wait longest. Best is one without siblings where it goes, for two that spin for
+ * one another want two processors. NULL: none may move. */
+static struct sched_entity *to_give(const struct processor *p, unsigned int to)
+{
+    struct sched_entity *last = NULL, *best = NULL;
 
     for (struct sched_entity *e = p->sched.head; e != NULL; e = e->next) {
-        struct guest *g = guest_of(e);
+        const struct guest *g = guest_of(e);
 
-        if (g->vm.nvcpus == 1 && g->vm.config.npins == 0 && !g->vm.clearing)
-            last = g;
+        if (!may_move(p, g))
+            continue;
+        last = e;
+        if (!has_a_seat_on(g, to))
+            best = e;
     }
-    return last;
+    return best ? best : last;
+}
+
+static void give(struct processor *p, const struct sched_entity *e, unsigned int to)
+{
+    struct guest *g = guest_of(e);
+
+    if (g->vm.nvcpus == 1)
+        give_vm(p, g, to);
+    else
+        give_vcpu(p, g, ((const struct vcpu *)e->owner)->id, to);
 }
 
 /* The first idle one; its bit is ours then. False: somebody else was quicker. */
@@ -194,11 +298,39 @@ static bool claim(unsigned int *id)
     return __atomic_fetch_and(&spread_idle, ~bit(*id), __ATOMIC_SEQ_CST) & bit(*id);
 }
 
-void spread_share(struct processor *p)
+static void share_with_idle(struct processor *p)
 {
-    struct guest *g;
     unsigned int to;
 
-    while (p->sched.runnable > 1 && (g = to_give(p)) != NULL && claim(&to))
-        give(p, g, to);
+    while (p->sched.runnable > 1 && to_give(p, p->id) && claim(&to))
+        give(p, to_give(p, to), to);
+}
+
+static unsigned int runnable_on(unsigned int id)
+{
+    return __atomic_load_n(&processor_of(id)->sched.runnable, __ATOMIC_RELAXED);
+}
+
+/* Whoever sleeps has its seat all the same: those that were spread while siblings slept may stand in two
+ * queues of three and of one afterwards, and nobody is idle. */
+static void level(struct processor *p)
+{
+    unsigned int to = p->id;
+
+    for (unsigned int id = 0; id < processors_in_use; id++) {
+        if (runnable_on(id) < runnable_on(to))
+            to = id;
+    }
+    if (p->sched.runnable >= runnable_on(to) + 2 && to_give(p, to))
+        give(p, to_give(p, to), to);
+}
+
+void spread_share(struct processor *p, rt_t now)
+{
+    if (spread_idle)
+        share_with_idle(p);
+    if (now < p->next_level)
+        return;
+    p->next_level = now + p->sched.slice;
+    level(p);
 }

@@ -1,252 +1,9 @@
-/* links: kernel/gather.c kernel/request.c kernel/sched.c */
+/* links: kernel/gather.c kernel/request.c kernel/sched.c kernel/spread.c */
 /* A VM whose vCPUs have their seats on several processors is had for oneself and let go again
- * (kernel/gather.h; DESIGN.md 2.11; issue "Several processors"): resets, ends, wishes, in every order in
- * which the processors come to their inboxes. The processors here are one thread's: on(id) is the next to
- * act. */
-#include <asm/prctl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-#include <cmocka.h>
-
-#include "kernel/accounts.h"
-#include "kernel/console.h"
-#include "kernel/gather.h"
-#include "kernel/processor_internal.h"
-#include "kernel/restart.h"
-#include "kernel/smp.h"
-#include "kernel/trace.h"
-#include "tests/unit/support/fake_host.h"
-#include "tests/unit/support/fake_hv.h"
-#include "tests/unit/support/fake_vm.h"
-
-#define PROCESSORS 3
-#define VCPUS      4
-
-static struct percpu percpus[PROCESSORS];
-static struct processor processors[PROCESSORS];
-static struct guest guest;
-static unsigned int ended, polled;
-
-/* ---- what gather.c asks of the rest of the kernel ---- */
-
-struct processor *processor_of(unsigned int id)
-{
-    return &processors[id];
-}
-
-void processor_kick(unsigned int id)
-{
-    processors[id].attention = true;
-}
-
-void processor_send(unsigned int id, struct request *r)
-{
-    inbox_put(&processors[id].inbox, r);
-    processor_kick(id);
-}
-
-void processor_unload(struct processor *p)
-{
-    p->loaded = NULL;
-}
-
-void processor_poll(struct processor *p, struct vm *vm, rt_t now)
-{
-    assert_int_equal(p->id, guest_home(&guest));
-    assert_ptr_equal(vm, &guest.vm);
-    (void)now;
-    polled++;
-}
-
-void processor_wake_at(struct processor *p, struct vm *vm, rt_t rt)
-{
-    (void)p;
-    (void)vm;
-    assert_true(rt == RT_NEVER);
-}
-
-void processor_set_rates(const struct processor *p)
-{
-    (void)p;
-}
-
-void accounts_print(const struct vm *vm)
-{
-    assert_int_equal(vm->state, VM_ENDED);
-    ended++;
-}
-
-void trace_end(struct vm *vm)
-{
-    (void)vm;
-}
-
-void console_vm_end(unsigned int index)
-{
-    (void)index;
-}
-
-enum input_view console_view(void)
-{
-    return (enum input_view)0;
-}
-
-const char *guests_end_words(char out[GUESTS_END_WORDS], const struct vm *vm)
-{
-    (void)vm;
-    return strcpy(out, "in a test");
-}
-
-void restart_begin(struct guest *g, const char *who)
-{
-    assert_string_equal(who, "guest");
-    g->vm.reset_requested = false;
-    g->vm.clearing = true;
-}
-
-/* ---- the machine ---- */
-
-static struct processor *on(unsigned int id)
-{
-    assert_int_equal(syscall(SYS_arch_prctl, ARCH_SET_GS, &percpus[id]), 0);
-    return &processors[id];
-}
-
-static bool clears(const struct processor *p)
-{
-    return guest.vm.clearing && guest_home(&guest) == p->id && guest.entities[0].state == SCHED_READY;
-}
-
-/* The VM's turn while it is being cleared (kernel/restart.h). */
-static void clear(struct processor *p)
-{
-    if (clears(p) && vm_clear(&guest.vm, FAKE_VM_MEM / 2))
-        gather_cleared(p, &guest);
-}
-
-static void serve(unsigned int id)
-{
-    inbox_serve(&on(id)->inbox);
-    clear(on(id));
-}
-
-static bool is_idle(void)
-{
-    if (guest.vm.clearing)
-        return false;
-    for (unsigned int id = 0; id < PROCESSORS; id++) {
-        if (processors[id].inbox.newest)
-            return false;
-    }
-    return true;
-}
-
-static void serve_all(void)
-{
-    for (unsigned int rounds = 0; !is_idle(); rounds++) {
-        assert_true(rounds < 100);
-        for (unsigned int id = 0; id < PROCESSORS; id++)
-            serve(id);
-    }
-}
-
-/* vCPU i sits on seats[i]; all of them run or could. */
-static int set_up(const unsigned int seats[VCPUS])
-{
-    struct vm_config config = fake_vm_config();
-
-    fake_reset();
-    memset(&guest, 0, sizeof guest);
-    ended = polled = 0;
-    config.cpus = VCPUS;
-    if (!vm_create(&guest.vm, &fake_hv_ops, &config, 0))
-        return -1;
-    for (unsigned int id = 0; id < PROCESSORS; id++) {
-        percpus[id] = (struct percpu){.self = &percpus[id], .id = id, .processor = &processors[id]};
-        processors[id] = (struct processor){.id = id};
-        sched_init(&processors[id].sched, 1000, true);
-    }
-    for (unsigned int i = 0; i < VM_MAX_VCPUS; i++)
-        guest.seats[i].guest = &guest;
-    guest.in = VCPUS;
-    for (unsigned int i = 0; i < VCPUS; i++) {
-        guest.seats[i].processor = seats[i];
-        guest.vm.vcpus[i]->state = VCPU_RUNNABLE;
-        processors[seats[i]].vms = 1;
-    }
-    for (unsigned int id = 0; id < PROCESSORS; id++)
-        gather_start(on(id), &guest);
-    gather_count(2);
-    return 0;
-}
-
-static int spread_over_three(void **state)
-{
-    static const unsigned int seats[VCPUS] = {0, 1, 2, 1};
-
-    (void)state;
-    return set_up(seats);
-}
-
-static int all_away_from_home(void **state)
-{
-    static const unsigned int seats[VCPUS] = {2, 0, 0, 1};
-
-    (void)state;
-    return set_up(seats);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    if (guest.vm.state != VM_ENDED)
-        vm_destroy(&guest.vm);
-    return syscall(SYS_arch_prctl, ARCH_SET_GS, NULL) == 0 ? 0 : -1;
-}
-
-static unsigned int seated(void)
-{
-    unsigned int n = 0;
-
-    for (unsigned int i = 0; i < VCPUS; i++)
-        n += guest.seats[i].in;
-    return n;
-}
-
-static unsigned int runnable(void)
-{
-    unsigned int n = 0;
-
-    for (unsigned int id = 0; id < PROCESSORS; id++)
-        n += processors[id].sched.runnable;
-    return n;
-}
-
-/* Nobody else has any of it. */
-static void alone(struct guest *g, void *arg)
-{
-    assert_ptr_equal(g, &guest);
-    assert_int_equal(this_processor()->id, guest_home(g));
-    assert_int_equal(seated(), 0);
-    assert_int_equal(runnable(), 0);
-    assert_int_equal(g->in, 0);
-    ++*(unsigned int *)arg;
-}
-
-static void all_are_back(unsigned int running)
-{
-    assert_false(guest.gathering);
-    assert_int_equal(guest.in, VCPUS);
-    assert_int_equal(seated(), VCPUS);
-    assert_int_equal(runnable(), running);
-}
-
-/* ---- */
+ * (kernel/gather.h; DESIGN.md 2.11; issue "Several processors"): resets, ends, wishes, seats that change
+ * (test_spread.c), in every order in which the processors come to their inboxes. The processors here are
+ * one thread's: on(id) is the next to act. */
+#include "tests/unit/support/seats_rig.h"
 
 /* From the home and from elsewhere: it is had there, once, and everybody comes back. */
 static void a_wish_has_it_alone(void **state)
@@ -390,6 +147,35 @@ static void a_pause(void **state)
     all_are_back(VCPUS);
 }
 
+/* A SIPI is told of while its target is on its way: nobody is there for the call, and yet it runs. */
+static void a_sipi_on_the_way(void **state)
+{
+    struct vcpu *vcpu = guest.vm.vcpus[3];
+
+    (void)state;
+    vcpu->state = VCPU_WAIT_SIPI;
+    assert_true(gather(on(0), &guest, NULL));
+    serve(1);
+    vcpu->lapic.sipi_pending = true;
+    gather_call(&guest.seats[3]);
+    serve(1);
+    serve_all();
+    assert_int_equal(guest.entities[3].state, SCHED_READY);
+    all_are_back(VCPUS);
+}
+
+/* One of p's vCPUs has sent it a SIPI. */
+static void start_another(struct processor *p, unsigned int id)
+{
+    struct seat *seat = &guest.seats[id];
+
+    guest.vm.vcpus[id]->state = VCPU_RUNNABLE;
+    if (seat->processor == p->id)
+        gather_wake(p, seat);
+    else
+        gather_call(seat);
+}
+
 /* Any processor at any time serves its inbox, wishes, or has a vCPU that resets; nothing is lost and nobody
  * has the VM beside another. A fixed seed. */
 static void any_order(void **state)
@@ -399,10 +185,11 @@ static void any_order(void **state)
 
     (void)state;
     srand(1);
-    for (unsigned int step = 0; step < 20000; step++) {
+    for (unsigned int step = 0; step < 150000; step++) {
         struct processor *p = on((unsigned int)rand() % PROCESSORS);
 
-        switch (rand() % 5) {
+        fake_host.now += 300;
+        switch (rand() % 9) {
         case 0:
             if (wish.done && !guest.gathering) {
                 wish.done = false;
@@ -411,13 +198,23 @@ static void any_order(void **state)
             }
             break;
         case 1:
-            if (p->sched.runnable > 0 && !clears(p)) { /* one of its vCPUs has just run */
+            if (p->sched.runnable > 0 && !clears(p) && rand() % 4 == 0) { /* one of its vCPUs has just run */
                 guest.vm.reset_requested = true;
                 resets += gather(p, &guest, NULL);
             }
             break;
         case 2:
             clear(p);
+            break;
+        case 3:
+            spread_idle = 1u << rand() % PROCESSORS & ~(1u << p->id);
+            spread_share(p, fake_host.now);
+            spread_idle = 0;
+            break;
+        case 4:
+        case 5:
+            if (p->sched.runnable > 0 && !clears(p))
+                start_another(p, (unsigned int)rand() % VCPUS);
             break;
         default:
             inbox_serve(&p->inbox);
@@ -429,13 +226,18 @@ static void any_order(void **state)
     assert_true(wish.done);
     assert_int_equal(had, wished);
     assert_true(wished > 100 && resets > 100);
+    for (unsigned int id = 0; id < PROCESSORS; id++)
+        assert_true(processors[id].arrivals > 10);
     assert_true(guest.vm.restarts >= resets);
-    all_are_back(1);
+    for (unsigned int i = 0; i < VCPUS; i++)
+        assert_true(guest.entities[i].state == SCHED_READY || guest.vm.vcpus[i]->state != VCPU_RUNNABLE);
+    all_are_back(runnable());
 }
 
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, spread_over_three, tear_down)
+#define TWO(f)  cmocka_unit_test_setup_teardown(f, two_on_each_of_two, tear_down)
 #define AWAY(f) cmocka_unit_test_setup_teardown(f, all_away_from_home, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_wish_has_it_alone),
@@ -449,6 +251,7 @@ int main(void)
         TEST(a_wish_and_a_reset),
         TEST(an_old_request_to_leave),
         TEST(a_pause),
+        TWO(a_sipi_on_the_way),
         TEST(any_order),
         AWAY(any_order),
     };
