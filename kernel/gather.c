@@ -153,6 +153,7 @@ static void have_a_home(struct request *r)
 
     __atomic_store_n(&g->seats[0].processor, p->id, __ATOMIC_RELEASE);
     g->vm.trace = host_trace();
+    spread_set_rates(p);
     go_on(p, g);
 }
 

@@ -98,6 +98,9 @@ static void the_home_moves(void **state)
     (void)state;
     assert_ptr_equal(sched_pick(&p->sched), &guest.entities[0]);
     sched_ran(&p->sched, 1000, false); /* behind its sibling now */
+    processors[0].vms = 3;
+    spread_set_rates(p);
+    assert_int_equal(guest.vm.time.policy.maxrate.num, 12);
     idles(2);
     share(p);
     serve(1);
@@ -109,6 +112,8 @@ static void the_home_moves(void **state)
     sits_on(1, 0);
     all_are_back(VCPUS);
     assert_int_equal(polled, 1);
+    assert_int_equal(guest.vm.time.policy.maxrate.num, 4); /* its home's, where no other VM is */
+    processors[0].vms = 1;
     assert_true(gather(on(0), &guest, &wish));
     serve_all();
     assert_true(wish.done);
