@@ -428,6 +428,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     bool sibling = p->loaded && p->loaded->vm == vm; /* nobody else had the processor since its VM */
     enum run_stop stop;
 
+    p->idle_since = 0;
     if (p->loaded != vcpu)
         change_to(p, vcpu);
     p->resched = false;

@@ -32,12 +32,14 @@ struct processor {
     volatile bool attention; /* the console has input that nobody has looked at, or another processor has put
                                 something into the inbox. Anybody sets it, the round clears it */
     struct inbox inbox;
-    unsigned int vms;   /* that have a vCPU here and have not ended; atomic */
-    unsigned int rated; /* for as many are the rates */
-    uint64_t switches;  /* to another vCPU than the last */
-    rt_t asked;         /* when it last asked another for work, */
-    rt_t next_level;    /* and when it looks next whether it has more than others */
-    uint64_t arrivals;  /* vCPUs taken over from other processors */
+    unsigned int vms;    /* that have a vCPU here and have not ended; atomic */
+    unsigned int rated;  /* for as many are the rates */
+    uint64_t switches;   /* to another vCPU than the last */
+    rt_t asked;          /* when it last asked another for work, */
+    rt_t next_level;     /* and when it looks next whether it has more than others; */
+    unsigned int uneven; /* looks in a row that have found it so */
+    rt_t idle_since;     /* 0: it has something to run. Others look at it, too */
+    uint64_t arrivals;   /* vCPUs taken over from other processors */
 };
 
 /* The processor with this number; the calling one, after its processor_init(). */

@@ -7,6 +7,8 @@
 #include "vmm/backend.h"
 #include "vmm/host.h"
 
+#define LOOKS 3u /* at the others' queues, in a row, that find them shorter */
+
 uint64_t spread_idle;
 
 _Static_assert(MAX_CPUS <= 64, "spread_idle has a bit for each");
@@ -142,6 +144,8 @@ void spread_idles(struct processor *p)
     rt_t now = host_now();
     struct processor *q;
 
+    if (p->idle_since == 0)
+        __atomic_store_n(&p->idle_since, now, __ATOMIC_RELAXED);
     __atomic_fetch_or(&spread_idle, bit(p->id), __ATOMIC_SEQ_CST);
     if (now - p->asked < p->sched.slice)
         return; /* who wakes and sleeps a thousand times a second does not interrupt others as often */
@@ -250,25 +254,34 @@ static void give_vcpu(struct processor *p, struct guest *g, unsigned int id, uns
     }
 }
 
-/* A gathering takes the siblings out of the guest: not more often than once in a slice. */
-static bool may_move(const struct processor *p, const struct guest *g)
+/* A gathering takes the siblings out of the guest: not more often than once in a slice, */
+static bool may_be_gathered(const struct processor *p, const struct guest *g, rt_t now)
 {
-    if (g->vm.config.npins > 0 || g->vm.clearing)
-        return false;
-    return g->vm.nvcpus == 1 || (!p->each && !__atomic_load_n(&g->gathering, __ATOMIC_RELAXED) &&
-                                 host_now() - movings[g->vm.index].began >= p->sched.slice);
+    return !p->each && !__atomic_load_n(&g->gathering, __ATOMIC_RELAXED) &&
+           now - movings[g->vm.index].began >= p->sched.slice;
+}
+
+/* ... and not for a processor that has nothing to run for a moment: those that sleep there come back, and are
+ * one too many then. */
+static bool is_idle(const struct processor *p, unsigned int to, rt_t now)
+{
+    rt_t since = __atomic_load_n(&processor_of(to)->idle_since, __ATOMIC_RELAXED);
+
+    return since != 0 && now >= since && now - since >= p->sched.slice;
 }
 
 /* The last in the queue would wait longest. Best is one without siblings where it goes, for two that spin for
- * one another want two processors. NULL: none may move. */
-static struct sched_entity *to_give(const struct processor *p, unsigned int to)
+ * one another want two processors. NULL: none may move; several: those that have siblings may. */
+static struct sched_entity *to_give(const struct processor *p, unsigned int to, rt_t now, bool several)
 {
     struct sched_entity *last = NULL, *best = NULL;
 
     for (struct sched_entity *e = p->sched.head; e != NULL; e = e->next) {
         const struct guest *g = guest_of(e);
 
-        if (!may_move(p, g))
+        if (g->vm.config.npins > 0 || g->vm.clearing)
+            continue;
+        if (g->vm.nvcpus > 1 && !(several && may_be_gathered(p, g, now)))
             continue;
         last = e;
         if (!has_a_seat_on(g, to))
@@ -287,23 +300,23 @@ static void give(struct processor *p, const struct sched_entity *e, unsigned int
         give_vcpu(p, g, ((const struct vcpu *)e->owner)->id, to);
 }
 
-/* The first idle one; its bit is ours then. False: somebody else was quicker. */
-static bool claim(unsigned int *id)
+/* Its bit is ours then. False: somebody else was quicker. */
+static bool claim(unsigned int id)
 {
-    uint64_t idle = __atomic_load_n(&spread_idle, __ATOMIC_RELAXED);
-
-    if (idle == 0)
-        return false;
-    *id = (unsigned int)__builtin_ctzll(idle);
-    return __atomic_fetch_and(&spread_idle, ~bit(*id), __ATOMIC_SEQ_CST) & bit(*id);
+    return __atomic_fetch_and(&spread_idle, ~bit(id), __ATOMIC_SEQ_CST) & bit(id);
 }
 
-static void share_with_idle(struct processor *p)
+static void share_with_idle(struct processor *p, rt_t now)
 {
-    unsigned int to;
+    uint64_t left = __atomic_load_n(&spread_idle, __ATOMIC_RELAXED);
 
-    while (p->sched.runnable > 1 && to_give(p, p->id) && claim(&to))
-        give(p, to_give(p, to), to);
+    for (; left != 0 && p->sched.runnable > 1; left &= left - 1) {
+        unsigned int to = (unsigned int)__builtin_ctzll(left);
+        struct sched_entity *e = to_give(p, to, now, is_idle(p, to, now));
+
+        if (e && claim(to))
+            give(p, e, to);
+    }
 }
 
 static unsigned int runnable_on(unsigned int id)
@@ -312,25 +325,29 @@ static unsigned int runnable_on(unsigned int id)
 }
 
 /* Whoever sleeps has its seat all the same: those that were spread while siblings slept may stand in two
- * queues of three and of one afterwards, and nobody is idle. */
-static void level(struct processor *p)
+ * queues of three and of one afterwards, and nobody is idle. What is so for a moment is not looked at. */
+static void level(struct processor *p, rt_t now)
 {
     unsigned int to = p->id;
+    struct sched_entity *e;
 
     for (unsigned int id = 0; id < processors_in_use; id++) {
         if (runnable_on(id) < runnable_on(to))
             to = id;
     }
-    if (p->sched.runnable >= runnable_on(to) + 2 && to_give(p, to))
-        give(p, to_give(p, to), to);
+    p->uneven = p->sched.runnable >= runnable_on(to) + 2 ? p->uneven + 1 : 0;
+    if (p->uneven < LOOKS || (e = to_give(p, to, now, true)) == NULL)
+        return;
+    p->uneven = 0;
+    give(p, e, to);
 }
 
 void spread_share(struct processor *p, rt_t now)
 {
     if (spread_idle)
-        share_with_idle(p);
+        share_with_idle(p, now);
     if (now < p->next_level)
         return;
     p->next_level = now + p->sched.slice;
-    level(p);
+    level(p, now);
 }

@@ -34,8 +34,8 @@ void spread_idles(struct processor *p);
 void spread_wakes(struct processor *p);
 
 /* Some processor is idle (spread_idle is not 0): gives it one of p's vCPUs if p has more than it can run now;
- * and, once in a slice, the one with the fewest one of them if p has two more. On p, between two runs, where
- * there is more than one processor. */
+ * and the one with the fewest one of them if p has had two more for some slices. On p, between two runs,
+ * where there is more than one processor. */
 void spread_share(struct processor *p, rt_t now);
 
 #endif

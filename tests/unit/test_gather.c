@@ -208,6 +208,8 @@ static void any_order(void **state)
             break;
         case 3:
             spread_idle = 1u << rand() % PROCESSORS & ~(1u << p->id);
+            for (unsigned int id = 0; id < PROCESSORS; id++)
+                processors[id].idle_since = 1;
             spread_share(p, fake_host.now);
             spread_idle = 0;
             break;

@@ -11,10 +11,12 @@ static void a_slice_passes(void)
     fake_host.now = now += 1000;
 }
 
-/* Processor `id` has nothing to run. */
+/* Processor `id` has had nothing to run for a slice. */
 static void idles(unsigned int id)
 {
-    spread_idle |= 1u << id;
+    a_slice_passes();
+    processors[id].asked = fake_host.now;
+    spread_idles(on(id));
     a_slice_passes();
 }
 
@@ -32,14 +34,19 @@ static void sits_on(unsigned int id, unsigned int processor)
     assert_int_equal(guest.entities[id].state, SCHED_READY);
 }
 
-/* "Work moves to idle processors": also one vCPU of several. Not before the other asks, not where one runs
- * alone, and not twice in a slice. */
+/* "Work moves to idle processors": also one vCPU of several. Not before the other has been idle for a slice,
+ * not where one runs alone, and not twice in a slice. */
 static void a_vcpu_moves(void **state)
 {
     (void)state;
     share(on(0));
     assert_false(guest.gathering);
     idles(2);
+    processors[2].idle_since++;
+    share(on(0));
+    assert_false(guest.gathering);
+    assert_int_equal(spread_idle, 1u << 2);
+    processors[2].idle_since--;
     share(on(0));
     assert_int_equal(spread_idle, 0);
     serve_all();
@@ -54,7 +61,8 @@ static void a_vcpu_moves(void **state)
     idles(2);
     share(on(0));
     assert_int_equal(spread_idle, 1u << 2); /* one alone stays */
-    fake_host.now -= 1000;
+    fake_host.now -= 1001;
+    processors[2].idle_since = 1;
     share(on(1));
     assert_int_equal(spread_idle, 1u << 2); /* too soon */
     spread_idle = 0;
@@ -68,6 +76,7 @@ static void three_and_one_become_two_and_two(void **state)
     idles(0);
     share(on(1)); /* makes it three and one */
     serve_all();
+    processors[0].idle_since = 0;
     assert_int_equal(processors[0].sched.runnable, 3);
     assert_int_equal(processors[1].sched.runnable, 1);
     processors[2].sched.runnable = 9;
@@ -76,15 +85,36 @@ static void three_and_one_become_two_and_two(void **state)
     spread_share(on(0), fake_host.now);
     assert_false(guest.gathering);
     processors[0].next_level = fake_host.now;
-    spread_share(on(0), fake_host.now);
-    assert_int_equal(processors[0].next_level, fake_host.now + 1000);
+    for (unsigned int looks = 0; looks < 3; looks++) {
+        assert_false(guest.gathering);
+        spread_share(on(0), fake_host.now);
+        assert_int_equal(processors[0].next_level, fake_host.now + 1000);
+        a_slice_passes();
+    }
     serve_all();
     all_are_back(VCPUS + 9);
     assert_int_equal(processors[0].sched.runnable, 2);
     assert_int_equal(processors[1].sched.runnable, 2);
-    a_slice_passes();
-    spread_share(on(0), fake_host.now);
-    assert_false(guest.gathering);
+    for (unsigned int looks = 0; looks < 4; looks++) {
+        a_slice_passes();
+        spread_share(on(0), fake_host.now);
+        assert_false(guest.gathering);
+    }
+}
+
+/* For a moment: the count begins anew. */
+static void uneven_for_two_slices(void **state)
+{
+    (void)state;
+    processors[1].sched.runnable = 9;
+    for (unsigned int looks = 0; looks < 9; looks++) {
+        a_slice_passes();
+        processors[2].sched.runnable = looks % 3 == 2;
+        spread_share(on(0), fake_host.now);
+        assert_false(guest.gathering);
+    }
+    processors[1].sched.runnable = 2;
+    processors[2].sched.runnable = 0;
 }
 
 /* vCPU 0 takes the home with it: from then on wishes are carried out there, and the old home has no part in
@@ -181,9 +211,10 @@ int main(void)
 {
 #define TWO(f) cmocka_unit_test_setup_teardown(f, two_on_each_of_two, tear_down)
     const struct CMUnitTest tests[] = {
-        TWO(a_vcpu_moves),       TWO(three_and_one_become_two_and_two),
-        TWO(the_home_moves),     TWO(too_late_to_move),
-        TWO(a_pinned_one_stays), TWO(a_call_follows),
+        TWO(a_vcpu_moves),          TWO(three_and_one_become_two_and_two),
+        TWO(uneven_for_two_slices), TWO(the_home_moves),
+        TWO(too_late_to_move),      TWO(a_pinned_one_stays),
+        TWO(a_call_follows),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
