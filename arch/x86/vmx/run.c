@@ -28,6 +28,7 @@ static void write_event(struct vmx_vcpu *v)
     if ((ev->info & EVENT_TYPE) >= EVENT_TYPE_SOFT)
         vmwrite(VMCS_ENTRY_INSN_LENGTH, ev->length);
     vmwrite(VMCS_ENTRY_INTR_INFO, ev->info);
+    v->nmi_entered = (ev->info & EVENT_TYPE) == EVENT_TYPE_NMI;
     ev->info = 0;
     if (events_none(&v->events))
         v->work &= ~WORK_EVENT;
@@ -80,12 +81,24 @@ static void write_state(struct vmx_vcpu *v, const struct vcpu_regs *regs)
     }
 }
 
+/* Virtual NMIs are blocked by the injection of one, and by nothing else (SDM vol. 3, 25.3, 27.6.1). Bochs
+ * keeps the blocking of the guest that ran before, if that one was left in its handler: an entry that says
+ * "not blocked" does not end it, and the next NMI of this guest would wait for an IRET that has been. */
+static inline uint32_t without_foreign_blocking(const struct vmx_vcpu *v, uint32_t intr)
+{
+    const bool own = (v->intr & INTR_NMI) || v->nmi_entered;
+
+    return own ? intr : intr & ~INTR_NMI;
+}
+
 static void read_state(struct vmx_vcpu *v, struct vcpu_regs *regs)
 {
     v->in_rip = regs->rip = vmread(VMCS_GUEST_RIP);
     v->in_rsp = regs->gpr[GPR_RSP] = vmread(VMCS_GUEST_RSP);
     v->in_rflags = regs->rflags = vmread(VMCS_GUEST_RFLAGS);
-    v->in_intr = v->intr = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+    v->in_intr = vmread32(VMCS_GUEST_INTERRUPTIBILITY);
+    v->intr = v->in_intr & INTR_NMI ? without_foreign_blocking(v, v->in_intr) : v->in_intr;
+    v->nmi_entered = false;
     v->vcpu->shadow = (v->intr & INTR_SHADOW) != 0;
 }
 

@@ -45,6 +45,7 @@ struct vmx_vcpu {
     uint64_t in_rip, in_rsp, in_rflags;
     uint32_t proc, in_proc; /* primary processor-based controls */
     uint32_t intr, in_intr; /* interruptibility state */
+    bool nmi_entered;       /* the entry injects an NMI */
     uint32_t work;          /* WORK_* */
     bool launched;
     bool loaded; /* between vcpu_load and vcpu_save: FPU, DR and MSR state is in the processor */
