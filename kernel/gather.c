@@ -315,12 +315,21 @@ static void called(struct request *r)
         gather_call(seat);
 }
 
+/* One whose home is nowhere just now finds out for itself, too: what there is to find is written before this,
+ * and it has a seat again after it. */
 void gather_call(struct seat *seat)
 {
+    unsigned int to;
+
     if (__atomic_exchange_n(&seat->called, true, __ATOMIC_SEQ_CST))
         return;
+    to = __atomic_load_n(&seat->processor, __ATOMIC_ACQUIRE);
+    if (to == HOME_NONE) {
+        (void)__atomic_exchange_n(&seat->called, false, __ATOMIC_SEQ_CST);
+        return;
+    }
     seat->call.carry_out = called;
-    processor_send(__atomic_load_n(&seat->processor, __ATOMIC_ACQUIRE), &seat->call);
+    processor_send(to, &seat->call);
 }
 
 /* ---- */

@@ -207,6 +207,28 @@ static void a_call_follows(void **state)
     all_are_back(VCPUS);
 }
 
+/* Whoever read that it sits, and was held up, comes to call when its home is nowhere. */
+static void a_call_to_nowhere(void **state)
+{
+    struct processor *p = on(0);
+
+    (void)state;
+    assert_ptr_equal(sched_pick(&p->sched), &guest.entities[0]);
+    sched_ran(&p->sched, 1000, false);
+    idles(2);
+    share(p);
+    guest.vm.vcpus[0]->state = VCPU_HALTED;
+    serve(1);
+    serve(0);
+    assert_int_equal(guest_home(&guest), HOME_NONE);
+    guest.vm.vcpus[0]->state = VCPU_RUNNABLE;
+    gather_call(&guest.seats[0]);
+    assert_false(guest.seats[0].called);
+    serve_all();
+    sits_on(0, 2);
+    all_are_back(VCPUS);
+}
+
 int main(void)
 {
 #define TWO(f) cmocka_unit_test_setup_teardown(f, two_on_each_of_two, tear_down)
@@ -214,7 +236,7 @@ int main(void)
         TWO(a_vcpu_moves),          TWO(three_and_one_become_two_and_two),
         TWO(uneven_for_two_slices), TWO(the_home_moves),
         TWO(too_late_to_move),      TWO(a_pinned_one_stays),
-        TWO(a_call_follows),
+        TWO(a_call_follows),        TWO(a_call_to_nowhere),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

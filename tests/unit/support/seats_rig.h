@@ -59,6 +59,7 @@ void processor_kick(unsigned int id)
 
 void processor_send(unsigned int id, struct request *r)
 {
+    assert_true(id < PROCESSORS);
     inbox_put(&processors[id].inbox, r);
     processor_kick(id);
 }
