@@ -65,6 +65,9 @@ enum inject_result {
 
 struct hv_ops {
     const char *name; /* "vmx", "svm" */
+    /* A guest's writes of control registers load PAE paging's four PDPTEs into the processor (SDM vol. 3,
+     * 4.4.1). Else each walk reads them in memory (AMD APM vol. 2, 15.25.10). */
+    bool loads_pdptes;
 
     /* Can this processor do it? On no, one clear phrase into why that names what is missing. */
     bool (*probe)(char *why, size_t size);

@@ -29,12 +29,14 @@ static bool long_code(struct vcpu *vcpu)
 }
 
 /* With PAE paging a change of CR0, CR3 or CR4 loads four PDPTEs; a reserved bit in a present one is #GP (SDM
- * vol. 3, 4.4.1). */
+ * vol. 3, 4.4.1), or shows at the walk where they are not loaded. There QEMU sets one itself (vmm/walk.c). */
 static bool pdptes_valid(struct vcpu *vcpu, uint64_t cr3)
 {
     uint64_t reserved = PDPTE_RESERVED | ~((1ull << vcpu->vm->phys_bits) - 1), pdptes[4];
     const void *table = vm_ram(vcpu->vm, cr3 & 0xffffffe0u, sizeof(pdptes));
 
+    if (!hv->loads_pdptes)
+        return true;
     if (!table)
         return false;
     memcpy(pdptes, table, sizeof(pdptes));
@@ -89,7 +91,7 @@ static uint64_t cr4_allowed(void)
 
 bool cr_set_cr4(struct vcpu *vcpu, uint64_t value)
 {
-    const uint64_t loads_pdptes = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP;
+    const uint64_t loading = CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP;
     uint64_t old = hv->get_reg(vcpu, REG_CR4), efer = hv->get_reg(vcpu, REG_EFER),
              cr0 = hv->get_reg(vcpu, REG_CR0);
 
@@ -97,7 +99,7 @@ bool cr_set_cr4(struct vcpu *vcpu, uint64_t value)
         return false;
     if ((efer & EFER_LMA) && !(value & CR4_PAE))
         return false;
-    if (((old ^ value) & loads_pdptes) && pae_paging(cr0, value, efer) &&
+    if (((old ^ value) & loading) && pae_paging(cr0, value, efer) &&
         !pdptes_valid(vcpu, hv->get_reg(vcpu, REG_CR3)))
         return false;
     hv->set_reg(vcpu, REG_CR4, value);

@@ -111,8 +111,8 @@ static uint64_t reserved_bits(const struct walker *w, unsigned int level, bool l
 
     if (f == &format_32)
         return large ? 1ull << 21 : 0;
-    if (is_pdpte_pae(f, level))
-        return high | 0xfff00000000001e6ull;
+    if (is_pdpte_pae(f, level)) /* bit 5, too; but QEMU sets it when it walks, as an accessed flag */
+        return high | 0xfff00000000001c6ull;
     uint64_t reserved = high | (w->regs->efer & EFER_NXE ? 0 : PTE_NX);
     if (f == &format_pae)
         reserved |= 0x7ff0000000000000ull;

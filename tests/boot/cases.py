@@ -220,6 +220,8 @@ GUESTS = [
          expect=[r"^i\| SUMMARY: \d+ checks, 0 failed", r"^escapement: vm i ended exit 0"], forbid=[r"^i\| FAIL"]),
     Case("tasks-real", vms("t {guests}/tasks.bin mem=16M", "r {guests}/real.bin mem=16M"),
          anywhere=[r"^t\| tasks: done", r"^r\| real: done", all_ended(2, 0)], forbid=[r"^t\| tasks: FAIL"]),
+    Case("paging-32-bit", vms("p {guests}/paging.bin mem=16M"),
+         expect=[r"^p\| paging: done", r"^escapement: vm p ended exit 0"], forbid=[r"^p\| paging: FAIL"]),
     Case("injection", vms("j {guests}/inject.elf mem=16M -- count=100000", f"good {CLOCK} -- seconds=1 busy=off"),
          anywhere=[r"^j\| PASS: none lost, none doubled", r"^j\| SUMMARY: 5 checks, 0 failed", r"^good\| clock: PASS",
                    all_ended(2, 0)], timeout=420, slow=True),

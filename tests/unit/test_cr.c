@@ -125,6 +125,26 @@ static void pae_pointers(void **state)
     assert_false(write_cr(3, 0xfffff000)); /* not RAM: they would read as all ones */
 }
 
+/* APM vol. 2, 15.25.10: with nested paging AMD's processors read them at each walk, and say nothing before.
+ * QEMU's sets bit 5 in them meanwhile. */
+static void pae_pointers_are_not_loaded(void **state)
+{
+    struct hv_ops ops = *hv;
+    uint64_t *pdptes = vm_ram(vm, 0x5020, 32);
+
+    (void)state;
+    ops.loads_pdptes = false;
+    hv = &ops;
+    pdptes[2] = 0x6021;
+    hv->set_reg(vcpu, REG_CR3, 0x5020);
+    hv->set_reg(vcpu, REG_CR4, CR4_PAE);
+    assert_true(write_cr(0, CR0_PE | CR0_PG));
+    assert_true(write_cr(4, CR4_PAE | CR4_PGE));
+    assert_true(write_cr(3, 0x5020));
+    assert_true(write_cr(3, 0xfffff000));
+    hv = &fake_hv_ops;
+}
+
 static void cr3_in_long_mode(void **state)
 {
     (void)state;
@@ -219,6 +239,7 @@ int main(void)
         TEST(entering_and_leaving_long_mode),
         TEST(cr4),
         TEST(pae_pointers),
+        TEST(pae_pointers_are_not_loaded),
         TEST(cr3_in_long_mode),
         TEST(cr8_is_the_task_priority),
         TEST(clts_and_lmsw),

@@ -172,6 +172,9 @@ static void pae_paging(void **state)
     assert_int_equal(*entry8(ROOT + 0x20, 3), T2 | P); /* no accessed flag there */
     *entry8(ROOT + 0x20, 3) = T2 | P | W;
     faults(0xc0202abc, 0, PF_PRESENT | PF_RESERVED);
+    *entry8(ROOT + 0x20, 3) = T2 | P | A; /* QEMU's processor has been there */
+    assert_true(walk(vm, &regs, 0xc0202abc, 0, &gpa, &fault));
+    assert_int_equal(gpa, 0x5abc);
 }
 
 /* Hostile tables: anywhere, in holes, beyond RAM. Whatever comes out, nothing outside RAM is touched (ASan).

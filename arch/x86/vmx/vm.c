@@ -76,6 +76,7 @@ void vmx_unmap(struct vm *vm, uint64_t gpa, uint64_t length)
 
 const struct hv_ops vmx_ops = {
     .name = "vmx",
+    .loads_pdptes = true,
     .probe = vmx_probe,
     .cpu_enable = vmx_cpu_enable,
     .describe = vmx_describe,

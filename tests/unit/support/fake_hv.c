@@ -266,6 +266,7 @@ static void fake_describe(char *text, size_t size)
 
 const struct hv_ops fake_hv_ops = {
     .name = "fake",
+    .loads_pdptes = true,
     .probe = fake_probe,
     .cpu_enable = fake_cpu_enable,
     .describe = fake_describe,
