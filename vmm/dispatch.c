@@ -9,6 +9,7 @@
 #include "vmm/host.h"
 #include "vmm/insn.h"
 #include "vmm/msr.h"
+#include "vmm/no_bios.h"
 #include "vmm/string_io.h"
 #include "vmm/task.h"
 #include "vmm/vm.h"
@@ -100,6 +101,8 @@ static void exit_pause(struct vcpu *vcpu, const struct exit_record *exit)
 /* The trap of a single step ends HLT at once (SDM vol. 2, HLT). */
 static void exit_hlt(struct vcpu *vcpu, const struct exit_record *exit)
 {
+    if (no_bios_is(vcpu->regs.rip) && no_bios_called(vcpu))
+        return;
     vcpu_skip(vcpu, exit->insn_len);
     if (!(vcpu->regs.rflags & RFLAGS_TF))
         vcpu->state = VCPU_HALTED;

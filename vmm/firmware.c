@@ -6,6 +6,7 @@
 #include "vmm/ioapic.h"
 #include "vmm/lapic.h"
 #include "vmm/mptable.h"
+#include "vmm/no_bios.h"
 #include "vmm/string.h"
 #include "vmm/vm.h"
 
@@ -95,6 +96,7 @@ static void write_mptable(struct vm *vm)
 
 void firmware_write(struct vm *vm)
 {
+    no_bios_write(vm);
     write_bda(vm);
     write_acpi(vm);
     write_mptable(vm);

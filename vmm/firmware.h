@@ -1,5 +1,6 @@
 /* What a PC's firmware leaves in memory for an operating system: the memory map, the BIOS data area, the ACPI
- * and MP tables. There is no firmware code: no interrupt service (INT 10h, 13h, 15h) answers a guest. */
+ * and MP tables. There is no firmware code: no interrupt service (INT 10h, 13h, 15h) answers a guest
+ * (vmm/no_bios.h). */
 #ifndef VMM_FIRMWARE_H
 #define VMM_FIRMWARE_H
 
@@ -40,8 +41,9 @@ struct memmap {
 /* The VM's memory map in order of address: RAM that the guest may use, and what it must keep off. */
 void firmware_memmap(const struct vm *vm, struct memmap *out);
 
-/* Writes the BIOS data area, the ACPI tables and the MP table into guest RAM. Called at each (re)start,
- * before the images are loaded. Guest RAM reaches to at least 1 MiB (asserted; config.c refuses less). */
+/* Writes the vectors, the BIOS data area, the ACPI tables and the MP table into guest RAM. Called at each
+ * (re)start, before the images are loaded. Guest RAM reaches to at least 1 MiB (asserted; config.c refuses
+ * less). */
 void firmware_write(struct vm *vm);
 
 #endif
