@@ -65,7 +65,7 @@ $(BUILD)/guests/hello64.elf: $(BUILD)/guests/hello.elf64
 $(BUILD)/guests/aout.bin: $(BUILD)/guests/aout.elf64
 	$(OBJCOPY) -O binary $< $@
 
-$(FLATS): $(BUILD)/guests/%.bin: guests/flat/%.asm guests/flat/say.inc
+$(FLATS): $(BUILD)/guests/%.bin: guests/flat/%.asm guests/flat/say.inc guests/flat/checks.inc
 	@mkdir -p $(@D)
 	$(NASM) -f bin -I./ -o $@ $<
 

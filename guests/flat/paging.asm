@@ -1,15 +1,7 @@
 ; The two kinds of paging of a 32-bit guest (SDM vol. 3, 4.3, 4.4), with what leaves a guest under each of them: CPUID,
 ; RDMSR, control registers, a port, a device in memory, a page fault. Each is done twice: a processor that walks the tables writes to them.
 ; Prints what is wrong; ends with the number of it by port F4h.
-bits 16
-org 0x7C00
-
-COM1     equ 0x3F8
-LSR      equ COM1 + 5
-LSR_THRE equ 0x20
-
-SEL_CODE equ 0x08
-SEL_DATA equ 0x10
+%include "guests/flat/checks.inc"
 
 CR0_WP  equ 1 << 16
 CR0_PG  equ 1 << 31
@@ -36,41 +28,6 @@ NOWHERE       equ 0x40600000
 LAPIC         equ 0xFEE00000
 LAPIC_VERSION equ 0x30
 LAPIC_TPR     equ 0x80
-
-start:
-    cli
-    xor ax, ax
-    mov ds, ax
-    mov ss, ax
-    mov sp, start
-    cld
-    lgdt [gdtr]
-    lidt [idtr]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    jmp SEL_CODE:protected
-
-gdtr:
-    dw gdt_end - gdt - 1
-    dd gdt
-idtr:
-    dw 32 * 8 - 1
-    dd idt
-
-    times 510 - ($ - $$) db 0
-    dw 0xAA55
-
-bits 32
-; CHECK condition, text: says the text unless the flags are as the condition has it.
-%macro CHECK 2
-    j%1 %%good
-    mov esi, %%text
-    call say
-    jmp %%good
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 protected:
     mov ax, SEL_DATA
@@ -129,12 +86,12 @@ protected:
     mov eax, ALIAS + exits_twice    ; and from the second gigabyte
     call eax
 
-    cmp dword [wrong], 0
+    cmp dword [failed], 0
     jne .end
     mov esi, done
-    call print
+    call say
 .end:
-    mov eax, [wrong]
+    mov eax, [failed]
     out 0xF4, al
 .stop:
     hlt
@@ -190,46 +147,17 @@ page_fault:
 
 other_fault:
     mov esi, died
-    call print
+    call say
     mov al, 0x7F
     out 0xF4, al
 .stop:
     hlt
     jmp .stop
 
-say:
-    push esi
-    mov esi, failed
-    call print
-    pop esi
-    inc dword [wrong]
-print:
-    push eax
-    push edx
-    cld
-.next:
-    lodsb
-    test al, al
-    jz .end
-    mov ah, al
-    mov dx, LSR
-.wait:
-    in al, dx
-    test al, LSR_THRE
-    jz .wait
-    mov al, ah
-    mov dx, COM1
-    out dx, al
-    jmp .next
-.end:
-    pop edx
-    pop eax
-    ret
-
-failed: db "paging: FAIL: "
-kind:   db "none ", 0
-died:   db "paging: FAIL: another exception than a page fault", 10, 0
-done:   db "paging: done", 10, 0
+wrong: db "paging: FAIL: "
+kind:  db "none ", 0
+died:  db "another exception than a page fault", 10, 0
+done:  db "paging: done", 10, 0
 
     align 8
 gdt:
@@ -250,10 +178,10 @@ idt:
 %rep 17
     GATE (other_fault - $$ + 0x7C00)
 %endrep
+idt_end:
 
     align 4
 version:     dd 0
 vendor:      dd 0
 fault_error: dd 0
-wrong:       dd 0
 tpr:         dd 0

@@ -1,14 +1,7 @@
 ; Task switches by hardware (SDM vol. 3, chapter 8): CALL and IRET, JMP, INT n and exceptions through task gates, an NMI,
 ; a task of virtual-8086 mode, one of a 16-bit TSS. Prints what is wrong; ends with the number of it by port F4h.
-bits 16
-org 0x7C00
+%include "guests/flat/checks.inc"
 
-COM1     equ 0x3F8
-LSR      equ COM1 + 5
-LSR_THRE equ 0x20
-
-SEL_CODE  equ 0x08
-SEL_DATA  equ 0x10
 SEL_MAIN  equ 0x18
 SEL_OTHER equ 0x20
 SEL_VM86  equ 0x28
@@ -38,41 +31,6 @@ NOWHERE   equ 0xC00000
 
 LAPIC_ICR_LOW equ 0xFEE00300
 ICR_NMI       equ 0x4400         ; to APIC id 0
-
-start:
-    cli
-    xor ax, ax
-    mov ds, ax
-    mov ss, ax
-    mov sp, start
-    cld
-    lgdt [gdtr]
-    lidt [idtr]
-    mov eax, cr0
-    or al, 1
-    mov cr0, eax
-    jmp SEL_CODE:protected
-
-gdtr:
-    dw gdt_end - gdt - 1
-    dd gdt
-idtr:
-    dw idt_end - idt - 1
-    dd idt
-
-    times 510 - ($ - $$) db 0
-    dw 0xAA55
-
-bits 32
-; CHECK condition, text: says the text unless the flags are as the condition has it.
-%macro CHECK 2
-    j%1 %%good
-    mov esi, %%text
-    call say
-    jmp %%good
-%%text: db %2, 10, 0
-%%good:
-%endmacro
 
 protected:
     mov ax, SEL_DATA
@@ -303,31 +261,6 @@ small_code:
 bits 32
 
 ; Prints what ESI points to, counts it as a failure if it is not the last.
-say:
-    cmp esi, done
-    je .next
-    inc dword [failed]
-    push esi
-    mov esi, wrong
-    call .next
-    pop esi
-.next:
-    lodsb
-    test al, al
-    jz .done
-    mov ah, al
-    mov dx, LSR
-.wait:
-    in al, dx
-    test al, LSR_THRE
-    jz .wait
-    mov al, ah
-    mov dx, COM1
-    out dx, al
-    jmp .next
-.done:
-    ret
-
 wrong: db "tasks: FAIL: ", 0
 done:  db "tasks: done", 10, 0
 
@@ -388,7 +321,6 @@ small:
     dw small_code - $$ + 0x7C00, 2, 0, 0, 0, 0, other_stack - $$ + 0x7C00, 0, 0, 0
     dw SEL_DATA, 0x48, SEL_DATA, SEL_DATA, SEL_LDT
 
-failed:     dd 0
 count:      dd 0
 divisor:    dd 0
 seen_error: dd 0
