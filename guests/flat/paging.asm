@@ -1,6 +1,6 @@
 ; The two kinds of paging of a 32-bit guest (SDM vol. 3, 4.3, 4.4), with what leaves a guest under each of them: CPUID,
-; RDMSR, control registers, a port, a device in memory, a page fault. Each is done twice: a processor that walks the tables writes to them.
-; Prints what is wrong; ends with the number of it by port F4h.
+; RDMSR, control registers, a port, a device in memory, a page fault. Each is done twice: a processor that walks the tables
+; writes to them. Prints what is wrong; ends with the number of it by port F4h.
 %include "guests/flat/checks.inc"
 
 CR0_WP  equ 1 << 16
@@ -30,11 +30,6 @@ LAPIC_VERSION equ 0x30
 LAPIC_TPR     equ 0x80
 
 protected:
-    mov ax, SEL_DATA
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov esp, start
     mov eax, [LAPIC + LAPIC_VERSION]
     mov [version], eax
     xor eax, eax

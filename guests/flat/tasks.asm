@@ -33,13 +33,6 @@ LAPIC_ICR_LOW equ 0xFEE00300
 ICR_NMI       equ 0x4400         ; to APIC id 0
 
 protected:
-    mov ax, SEL_DATA
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    mov fs, ax
-    mov gs, ax
-    mov esp, start
     mov ax, SEL_MAIN
     ltr ax
 

@@ -117,25 +117,33 @@ static void uneven_for_two_slices(void **state)
     processors[2].sched.runnable = 0;
 }
 
+/* Processor 0 gives vCPU 0, which stands behind its sibling, to 2, and has just sent it: the home is nowhere.
+ */
+static void the_home_is_on_its_way(void)
+{
+    struct processor *p = on(0);
+
+    assert_ptr_equal(sched_pick(&p->sched), &guest.entities[0]);
+    sched_ran(&p->sched, 1000, false);
+    idles(2);
+    share(p);
+    serve(1);
+    serve(0);
+    assert_int_equal(guest_home(&guest), HOME_NONE);
+}
+
 /* vCPU 0 takes the home with it: from then on wishes are carried out there, and the old home has no part in
  * the VM. */
 static void the_home_moves(void **state)
 {
     unsigned int had = 0;
     struct wish wish = {alone, &had, false};
-    struct processor *p = on(0);
 
     (void)state;
-    assert_ptr_equal(sched_pick(&p->sched), &guest.entities[0]);
-    sched_ran(&p->sched, 1000, false); /* behind its sibling now */
     processors[0].vms = 3;
-    spread_set_rates(p);
+    spread_set_rates(on(0));
     assert_int_equal(guest.vm.time.policy.maxrate.num, 12);
-    idles(2);
-    share(p);
-    serve(1);
-    serve(0);
-    assert_int_equal(guest_home(&guest), HOME_NONE);
+    the_home_is_on_its_way();
     assert_false(gather(on(1), &guest, &wish)); /* "not now" */
     serve_all();
     sits_on(0, 2);
@@ -210,17 +218,9 @@ static void a_call_follows(void **state)
 /* Whoever read that it sits, and was held up, comes to call when its home is nowhere. */
 static void a_call_to_nowhere(void **state)
 {
-    struct processor *p = on(0);
-
     (void)state;
-    assert_ptr_equal(sched_pick(&p->sched), &guest.entities[0]);
-    sched_ran(&p->sched, 1000, false);
-    idles(2);
-    share(p);
     guest.vm.vcpus[0]->state = VCPU_HALTED;
-    serve(1);
-    serve(0);
-    assert_int_equal(guest_home(&guest), HOME_NONE);
+    the_home_is_on_its_way();
     guest.vm.vcpus[0]->state = VCPU_RUNNABLE;
     gather_call(&guest.seats[0]);
     assert_false(guest.seats[0].called);
