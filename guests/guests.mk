@@ -19,7 +19,7 @@ GUEST_LIB := $(patsubst guests/lib/%.c,$(BUILD)/guests/lib/%.o,$(wildcard guests
 GUEST_START        := start
 GUEST_START_pvh    := start_pvh
 GUEST_START_aout   := start_aout
-GUEST_C_NAMES      := anew aout bench busy chaos clock figure7 hello hostile inject insn ipi pvclock pvh reader share warp
+GUEST_C_NAMES      := anew aout bench busy chaos clock figure7 hello hostile inject insn ipi pvclock pvh reader section share warp
 GUEST_ELFS         := $(filter-out $(BUILD)/guests/aout.elf,$(GUEST_C_NAMES:%=$(BUILD)/guests/%.elf))
 # Boot sectors: as they are, in real mode.
 FLATS              := $(patsubst guests/flat/%.asm,$(BUILD)/guests/%.bin,$(wildcard guests/flat/*.asm))

@@ -425,6 +425,28 @@ static void change_to(struct processor *p, struct vcpu *vcpu)
     p->loaded = vcpu;
 }
 
+/* It is in the middle of something that siblings wait for, perhaps: a kernel has its interrupts off where it
+ * holds what an interrupt's handler wants, too, and not for long. Taken out there, it would keep those that
+ * spin for it waiting until its next slice. */
+static bool is_at_a_bad_moment(const struct processor *p, const struct vcpu *vcpu)
+{
+    return vcpu->vm->nvcpus > 1 && p->sched.head && !(vcpu->regs.rflags & RFLAGS_IF);
+}
+
+static void requeue(struct processor *p, struct sched_entity *e, enum run_stop stop, uint64_t elapsed)
+{
+    uint64_t cost = charge(p, e, elapsed);
+    bool gives = p->yield_to || p->gives_up;
+
+    if (stop == RUN_PREEMPTED && cost >= e->budget && !gives && is_at_a_bad_moment(p, e->owner))
+        (void)sched_lend(&p->sched);
+    sched_ran(&p->sched, cost, stop != RUN_PREEMPTED);
+    if (p->yield_to)
+        sched_swap(&p->sched, e, &guest_of(p->yield_to)->entities[p->yield_to->id]);
+    else if (p->gives_up)
+        sched_give_up(&p->sched, e);
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
@@ -444,11 +466,7 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
         p->dropped = NULL;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
-    sched_ran(&p->sched, charge(p, e, host_now() - now), stop != RUN_PREEMPTED);
-    if (p->yield_to)
-        sched_swap(&p->sched, e, &guest_of(p->yield_to)->entities[p->yield_to->id]);
-    else if (p->gives_up)
-        sched_give_up(&p->sched, e);
+    requeue(p, e, stop, host_now() - now);
     if (stop == RUN_ENDED || stop == RUN_RESET)
         gather(p, guest_of(vcpu), NULL);
     else if (stop == RUN_HALTED || p->each)

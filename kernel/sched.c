@@ -3,6 +3,9 @@
 
 #include <stddef.h>
 
+#define LOAN_MOST 8u  /* of a slice can be owed, */
+#define LOAN_STEP 64u /* and is lent in such steps: 156 us of the default's 10 ms */
+
 void sched_init(struct sched *s, uint64_t slice, bool boost)
 {
     *s = (struct sched){.slice = slice ? slice : 1, .boost = boost};
@@ -93,8 +96,10 @@ struct sched_entity *sched_pick(struct sched *s)
     e->state = SCHED_RUNNING;
     e->hurried = e->boosted;
     e->boosted = false;
-    if (e->budget == s->slice) {
-        e->turn = s->served; /* untouched: its turn begins now */
+    if (e->budget == s->slice) { /* untouched: its turn begins now */
+        e->turn = s->served;
+        e->budget -= e->owed;
+        e->owed = 0;
     }
     e->waited = s->served != e->ready_at;
     s->current = e;
@@ -123,6 +128,19 @@ void sched_switched(struct sched *s, uint64_t ticks)
 void sched_idle(struct sched *s)
 {
     s->quitter = NULL;
+}
+
+bool sched_lend(struct sched *s)
+{
+    struct sched_entity *e = s->current;
+    uint64_t step = s->slice / LOAN_STEP;
+
+    if (step == 0 || e->owed + step > s->slice / LOAN_MOST) {
+        return false;
+    }
+    e->budget += step;
+    e->owed += step;
+    return true;
 }
 
 void sched_ran(struct sched *s, uint64_t ticks, bool blocked)

@@ -26,6 +26,7 @@ struct sched_entity {
     uint64_t ready_at; /* sched.served when it became ready */
     bool waited;       /* when picked: others ran since it was ready */
     bool hurried;      /* when picked: it was boosted */
+    uint64_t owed;     /* RT ticks lent at the end of its last slices: taken from the next */
     uint64_t used;     /* RT ticks it has run altogether */
     void *owner;
 };
@@ -68,6 +69,11 @@ void sched_adopt(struct sched *s, struct sched_entity *e);
 /* A blocked one that sched_remove() has taken out of another instance: it has a full slice, and its turn
  * begins when it wakes. What it has used stays. */
 void sched_move(struct sched *s, struct sched_entity *e);
+
+/* Between sched_pick() and sched_ran(). The current entity has used up its slice where it ought not to stop,
+ * with something in its hands that others wait for: the slice becomes a little longer, and its next one as
+ * much shorter. False: it owes as much as can be lent, an eighth of a slice. */
+bool sched_lend(struct sched *s);
 
 /* The current entity ran for `ticks` (RT) and stops: it waits for an event (blocked) or could go on. A budget
  * that is used up puts it at the tail, else it goes on before those that wait for their turn. */

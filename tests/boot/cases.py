@@ -280,6 +280,9 @@ SEVERAL = [
          anywhere=[r"^escapement: vm r: reset by the guest", r"^r\| ipi: after the reset$", r"^escapement: vm r ended exit 0",
                    r"^t\| ipi: the last one faults", r"^escapement: vm t: vcpu 3:", r"^escapement: vm t ended crash triple fault",
                    r"^good\| clock: PASS", all_ended(2, 1)], forbid=[r"FAIL"], status=1, timeout=240),
+    # A slice that ends while interrupts are off is a little longer: nobody waits a slice for who holds a lock.
+    Case("sections", vms("s {guests}/section.elf mem=16M cpus=3", f"good {SHARE} -- seconds=1"),
+         anywhere=[r"^s\| PASS: 2 is not held up with interrupts off", r"^s\| SUMMARY: 4 checks, 0 failed", all_ended(2, 0)], timeout=240),
     # Each sends what it likes to whom it likes; then all but the first are deaf.
     Case("smp-wild", vms(f"w {IPI} cpus=4 x2apic=off -- wild=20 storm=10 last=deaf", f"good {CLOCK} -- seconds=1 busy=off"),
          anywhere=[r"^w\| PASS: after the disorder 3 starts again, once", r"^w\| PASS: the deaf ones",

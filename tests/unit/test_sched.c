@@ -335,6 +335,88 @@ static void one_that_moves_to_an_idle_one_has_waited_too(void **state)
     sched_ran(&to, 1, true);
 }
 
+/* One that holds what others wait for goes on at the end of its slice, a step at a time and not for ever, and
+ * its next slice is as much shorter: in the long run it has no more than the others. */
+static void a_loan_is_short_and_paid_back(void **state)
+{
+    struct sched s;
+    struct sched_entity e[2];
+    uint64_t lent = 0;
+
+    (void)state;
+    sched_init(&s, SLICE, false);
+    for (unsigned int i = 0; i < 2; i++) {
+        sched_add(&s, &e[i], NULL);
+        sched_wake(&s, &e[i]);
+    }
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    for (uint64_t budget = SLICE; sched_lend(&s); budget = e[0].budget) {
+        sched_ran(&s, budget, false);
+        assert_ptr_equal(sched_pick(&s), &e[0]); /* before the one that waits */
+        assert_in_range(e[0].budget, 1, SLICE / 50);
+        lent += e[0].budget;
+    }
+    assert_in_range(lent, SLICE / 10, SLICE / 8);
+    sched_ran(&s, e[0].budget, false);
+    assert_ptr_equal(sched_pick(&s), &e[1]);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    assert_int_equal(e[0].budget, SLICE - lent);
+    sched_ran(&s, e[0].budget, false);
+    assert_int_equal(e[0].used, 2 * SLICE);
+    assert_ptr_equal(sched_pick(&s), &e[1]);
+    sched_ran(&s, SLICE, false);
+    assert_ptr_equal(sched_pick(&s), &e[0]);
+    assert_int_equal(e[0].budget, SLICE); /* all is paid */
+    sched_ran(&s, 1, true);
+}
+
+/* Nor is it forgiven to one that sleeps, or moves to another processor. */
+static void a_loan_is_not_slept_off(void **state)
+{
+    struct sched s, other;
+    struct sched_entity a, b;
+    uint64_t lent;
+
+    (void)state;
+    sched_init(&s, SLICE, true);
+    sched_init(&other, SLICE, true);
+    sched_add(&s, &a, NULL);
+    sched_add(&s, &b, NULL);
+    sched_wake(&s, &a);
+    sched_wake(&s, &b);
+    assert_ptr_equal(sched_pick(&s), &a);
+    assert_true(sched_lend(&s));
+    lent = a.owed;
+    sched_ran(&s, SLICE + lent, true);
+    for (unsigned int i = 0; i < 4; i++) {
+        assert_ptr_equal(sched_pick(&s), &b);
+        sched_ran(&s, SLICE, false);
+    }
+    sched_wake(&s, &a);
+    sched_remove(&s, &a);
+    sched_adopt(&other, &a);
+    assert_ptr_equal(sched_pick(&other), &a);
+    assert_int_equal(a.budget, SLICE - lent);
+    sched_ran(&other, 1, true);
+}
+
+/* A slice of a few ticks has no part to lend. */
+static void nothing_is_lent_of_the_shortest_slice(void **state)
+{
+    struct sched s;
+    struct sched_entity a;
+
+    (void)state;
+    sched_init(&s, 1, true);
+    sched_add(&s, &a, NULL);
+    sched_wake(&s, &a);
+    assert_ptr_equal(sched_pick(&s), &a);
+    assert_false(sched_lend(&s));
+    assert_int_equal(a.budget, 1);
+    sched_ran(&s, 1, true);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -350,6 +432,9 @@ int main(void)
         cmocka_unit_test(one_that_has_used_nothing_gives_its_place),
         cmocka_unit_test(one_that_moves_here_waits_its_turn),
         cmocka_unit_test(one_that_moves_to_an_idle_one_has_waited_too),
+        cmocka_unit_test(a_loan_is_short_and_paid_back),
+        cmocka_unit_test(a_loan_is_not_slept_off),
+        cmocka_unit_test(nothing_is_lent_of_the_shortest_slice),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
