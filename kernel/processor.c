@@ -2,8 +2,8 @@
 #include "kernel/processor.h"
 
 #include "arch/x86/cpu.h"
-#include "arch/x86/apic.h"
 #include "arch/x86/percpu.h"
+#include "kernel/alarm.h"
 #include "kernel/console.h"
 #include "kernel/gather.h"
 #include "kernel/host.h"
@@ -19,7 +19,6 @@
 #include "timers/muldiv.h"
 #include "vmm/host.h"
 #include "vmm/run.h"
-#include "vmm/trace.h"
 
 #define NS_PER_SECOND     1000000000u
 #define LOOKS_PER_SECOND  100u  /* at the console, while nothing asks for one: it sends 115 bytes meanwhile */
@@ -31,33 +30,6 @@ static struct processor processors[MAX_CPUS];
 struct processor *processor_of(unsigned int id)
 {
     return &processors[id];
-}
-
-/* What belongs to no VM, in a full trace. */
-static void trace(enum trace_kind kind, rt_t value)
-{
-    if (trace_is_full)
-        trace_put(&host_trace()->events, trace_who(TRACE_NO_VM, 0, TRACE_NO_TIMER), kind, host_now(), 0,
-                  value, 0);
-}
-
-static void arm(void *ctx, rt_t deadline)
-{
-    (void)ctx;
-    trace(TRACE_ALARM, deadline);
-    apic_timer_arm(inject_alarm(deadline));
-}
-
-/* In the timer's interrupt, which comes where nothing else is under way: in a guest's exit or in HLT. Nothing
- * is armed before the loop has acted on what is due. The PAUSE is for an emulator that runs one processor at
- * a time: QEMU 7.2, counting instructions, gives the others nothing for up to 100 ms while this one neither
- * halts nor pauses, and a Linux of two vCPUs sees "hrtimer: interrupt took 20 ms". */
-static void timer_fired(void)
-{
-    trace(TRACE_FIRE, 0);
-    coordinator_fired(&this_processor()->deadlines);
-    if (processors_in_use > 1)
-        cpu_pause();
 }
 
 /* In the console's interrupt, which comes where the timer's does, or where a guest's line wants to be
@@ -76,22 +48,16 @@ static void input_came(void)
 
 void processor_init(const struct global_config *global)
 {
-    static const struct coordinator_alarm_ops alarm = {.arm = arm};
     struct processor *p = &processors[this_cpu()->id];
 
     this_cpu()->processor = p;
     p->id = this_cpu()->id;
     sched_init(&p->sched, vt_mul_div(global->slice_ns, host_hz(), NS_PER_SECOND), global->boost);
-    coordinator_init(&p->deadlines, &alarm, p);
-    coordinator_poll(&p->deadlines, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
+    alarm_init(p, vt_mul_div(global->poll_ns, host_hz(), NS_PER_SECOND));
     p->each = global->monitor_each;
     deadline_init(&p->console, NULL);
-    if (p->id != 0) {
-        apic_timer_enable();
-        return;
-    }
-    apic_timer_init(true, timer_fired);
-    console_on_input(input_came);
+    if (p->id == 0)
+        console_on_input(input_came);
 }
 
 uint64_t host_deadline(struct vm *vm, uint64_t rt)
@@ -345,7 +311,7 @@ static bool scrub(struct processor *p)
  * no other is used. */
 static void halt(struct processor *p)
 {
-    trace(TRACE_IDLE, 0);
+    trace_host(TRACE_IDLE, 0);
     if (processors_in_use > 1)
         spread_idles(p);
     coordinator_arm(&p->deadlines, RT_NEVER);
@@ -493,6 +459,7 @@ void processor_start(void)
 {
     gather_count(guests_alive());
     spread_start(processors_in_use, this_processor()->each);
+    alarm_start();
     processors_go();
 }
 

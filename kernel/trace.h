@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "vmm/config.h"
+#include "vmm/host.h"
 #include "vmm/trace.h"
 
 /* The calling processor's rings, of trace-buffer= bytes together. Before its first VM runs. With
@@ -19,6 +20,14 @@ bool trace_switch(enum trace_setting setting);
 
 /* Whether IDLE, ALARM and FIRE are to be recorded (vmm/trace.h). Only kernel/trace.c changes it. */
 extern bool trace_is_full;
+
+/* One of them, with the RT that it is about. On the processor that it is of. */
+static inline void trace_host(enum trace_kind kind, uint64_t rt)
+{
+    if (trace_is_full)
+        trace_put(&host_trace()->events, trace_who(TRACE_NO_VM, 0, TRACE_NO_TIMER), kind, host_now(), 0, rt,
+                  0);
+}
 
 struct trace_status {
     bool there, on, full;
