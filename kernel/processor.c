@@ -273,7 +273,14 @@ static void drop_loaded(struct processor *p)
 
 static void note_absence(struct processor *p, rt_t now)
 {
-    if (p->loaded && vm_is_away(p->loaded->vm, p->left, now))
+    bool away = false;
+
+    if (p->loaded) {
+        vm_lock(p->loaded->vm);
+        away = vm_is_away(p->loaded->vm, p->left, now);
+        vm_unlock(p->loaded->vm);
+    }
+    if (away)
         drop_loaded(p);
 }
 
@@ -426,12 +433,16 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     p->resched = false;
     p->yield_to = NULL;
     p->gives_up = false;
+    vm_lock(vm);
+    if (vm->nvcpus > 1)
+        now = host_now(); /* what it has waited for the lock is not of its slice */
     if ((e->waited && !sibling) || vcpu == p->dropped || vm_is_away(vm, vm->time.rt_c, now))
         vm_latch(vm, now);
     if (vcpu == p->dropped)
         p->dropped = NULL;
     p->slice_end = now + e->budget;
     stop = vcpu_run(vcpu, p->slice_end);
+    vm_unlock(vm);
     requeue(p, e, stop, host_now() - now);
     if (stop == RUN_ENDED || stop == RUN_RESET)
         gather(p, guest_of(vcpu), NULL);

@@ -361,12 +361,15 @@ static enum run_stop loop(struct vcpu *vcpu, uint64_t now, uint64_t until)
     }
 }
 
-static enum run_stop run_locked(struct vcpu *vcpu, uint64_t until)
+enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
 {
     struct vm *vm = vcpu->vm;
     uint64_t now = host_now();
     enum run_stop stop;
 
+    vcpu->entered = 0;
+    vcpu->ran = 0;
+    vcpu->spins = 0;
     vm->trace = host_trace();
     take_startup(vcpu);
     if (vcpu->state == VCPU_WAIT_SIPI) {
@@ -393,19 +396,6 @@ static enum run_stop run_locked(struct vcpu *vcpu, uint64_t until)
         siblings_take_out(vcpu);
     if (vm->nvcpus > 1)
         siblings_take_over(vm, vcpu);
-    return stop;
-}
-
-enum run_stop vcpu_run(struct vcpu *vcpu, uint64_t until)
-{
-    enum run_stop stop;
-
-    vcpu->entered = 0;
-    vcpu->ran = 0;
-    vcpu->spins = 0;
-    vm_lock(vcpu->vm);
-    stop = run_locked(vcpu, until);
-    vm_unlock(vcpu->vm);
     return stop;
 }
 
@@ -480,14 +470,9 @@ uint64_t vm_poll(struct vm *vm, uint64_t now)
     return until;
 }
 
-bool vm_is_away(struct vm *vm, uint64_t since, uint64_t now)
+bool vm_is_away(const struct vm *vm, uint64_t since, uint64_t now)
 {
-    bool away;
-
-    vm_lock(vm);
-    away = is_away(&vm->time, since, now);
-    vm_unlock(vm);
-    return away;
+    return is_away(&vm->time, since, now);
 }
 
 uint64_t vm_idle_until(struct vm *vm)
@@ -502,8 +487,6 @@ uint64_t vm_idle_until(struct vm *vm)
 
 void vm_latch(struct vm *vm, uint64_t now)
 {
-    vm_lock(vm);
     if (!vm->time.moving)
         vtime_latch(&vm->time, now);
-    vm_unlock(vm);
 }

@@ -15,7 +15,8 @@ enum run_stop {
     RUN_RESET,     /* its VM is to be restarted from its images: the caller does it (vm_restart) */
 };
 
-/* Enters the guest again and again until one of the above. Called by the scheduler, host interrupts disabled.
+/* Enters the guest again and again until one of the above. Called by the scheduler, with the VM's lock (which
+ * is not held while the guest runs) and host interrupts disabled.
  * `until`: RT, the end of its slice. Another VM's deadline ends the run too (what host_deadline() answers);
  * the VM's own is served here and must not be in `until`: it would be taken for the loss of the processor. If
  * others had the processor since the vCPU could have run, the caller has told its VM's time (vm_latch()):
@@ -42,11 +43,11 @@ uint64_t vm_poll(struct vm *vm, uint64_t now);
 uint64_t vm_idle_until(struct vm *vm);
 
 /* True if from RT `since` to `now` is so long for a vCPU of the VM, which could have run, that it has lost
- * the processor (DESIGN.md 2.5); less is latency (2.10). */
-bool vm_is_away(struct vm *vm, uint64_t since, uint64_t now);
+ * the processor (DESIGN.md 2.5); less is latency (2.10). With the VM's lock. */
+bool vm_is_away(const struct vm *vm, uint64_t since, uint64_t now);
 
 /* Others had the processor since a vCPU that is about to run could have: its VM's time is told, unless its
- * siblings have kept it going. */
+ * siblings have kept it going. With the VM's lock. */
 void vm_latch(struct vm *vm, uint64_t now);
 
 #endif

@@ -58,8 +58,8 @@ struct vm {
     char end_reason[VM_REASON_MAX];
 };
 
-/* Takes and gives back the lock of a VM with several vCPUs; one alone needs none. vcpu_run(), vcpu_put() and
- * vcpu_poll() do it themselves; who calls other functions about the VM knows that none of its vCPUs is with
+/* Takes and gives back the lock of a VM with several vCPUs; one alone needs none. vcpu_put() and vcpu_poll()
+ * do it themselves; who calls other functions about the VM knows that none of its vCPUs is with
  * another processor, or takes it. */
 static inline void vm_lock(struct vm *vm)
 {

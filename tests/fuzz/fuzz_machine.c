@@ -244,8 +244,11 @@ static void one_turn(void)
 {
     struct vcpu *vcpu = vm->vcpus[take8(&in) % vm->nvcpus];
     uint64_t until = fake_host.now + some_time();
-    enum run_stop stop = vcpu_run(vcpu, until);
+    enum run_stop stop;
 
+    vm_lock(vm);
+    stop = vcpu_run(vcpu, until);
+    vm_unlock(vm);
     sound();
     /* Another VM has the processor for a while, or none does. */
     if (vm->nvcpus > 1 || (stop == RUN_PREEMPTED && take8(&in) % 2)) {

@@ -43,7 +43,12 @@ static int setup_one(void **state)
 
 static enum run_stop slice(unsigned int cpu)
 {
-    return vcpu_run(vm->vcpus[cpu], fake_host.now + MS);
+    enum run_stop stop;
+
+    vm_lock(vm);
+    stop = vcpu_run(vm->vcpus[cpu], fake_host.now + MS);
+    vm_unlock(vm);
+    return stop;
 }
 
 static void start_second(void)

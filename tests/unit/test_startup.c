@@ -53,7 +53,12 @@ static void start(unsigned int cpu, uint32_t page)
 /* A slice of 1 ms that its end takes the vCPU out of. */
 static enum run_stop slice(unsigned int cpu)
 {
-    return vcpu_run(vm->vcpus[cpu], fake_host.now + MS);
+    enum run_stop stop;
+
+    vm_lock(vm);
+    stop = vcpu_run(vm->vcpus[cpu], fake_host.now + MS);
+    vm_unlock(vm);
+    return stop;
 }
 
 static void a_started_one_begins_at_its_page(void **state)
