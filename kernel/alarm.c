@@ -8,23 +8,27 @@
 #include "kernel/smp.h"
 #include "kernel/trace.h"
 #include "vmm/host.h"
+#include "vmm/vcpu.h"
+#include "vmm/vm.h"
 
 /* QEMU's TCG runs one processor at a time where it counts instructions. It goes on to the next when one halts
  * or pauses, or when a timer is due, and else gives the others nothing for up to 100 ms: guests of several
  * vCPUs see one another stand still with their locks held, and a Linux says "hrtimer: interrupt took 20 ms".
- * So there a processor that has something to run is interrupted and pauses before long, and each has its turn
- * so many times a second. */
-#define TURNS_PER_SECOND 2000u
+ * So there a processor that has something to run is interrupted when it has had its turn, and pauses. Turns
+ * are short where siblings may wait for one another; each costs 1,500 instructions. */
+#define ROUNDS_PER_SECOND 2000u /* of short turns, of all processors */
+#define TURNS_PER_SECOND  1000u /* of long ones */
 
-static rt_t turn; /* how long one lasts; 0: the machine is no such emulator */
+static rt_t short_turn, long_turn; /* 0: the machine is no such emulator */
 
 static rt_t within_a_turn(const struct processor *p, rt_t deadline)
 {
+    bool several = p->loaded && p->loaded->vm->nvcpus > 1;
     rt_t end;
 
-    if (turn == 0 || p->idle_since != 0)
+    if (long_turn == 0 || p->idle_since != 0)
         return deadline;
-    end = host_now() + turn;
+    end = host_now() + (several ? short_turn : long_turn);
     return deadline < end ? deadline : end;
 }
 
@@ -41,7 +45,7 @@ static void fired(void)
 {
     trace_host(TRACE_FIRE, 0);
     coordinator_fired(&this_processor()->deadlines);
-    if (turn != 0)
+    if (long_turn != 0)
         cpu_pause();
 }
 
@@ -59,6 +63,8 @@ void alarm_init(struct processor *p, uint64_t poll)
 
 void alarm_start(void)
 {
-    if (processors_in_use > 1 && machine_hypervisor_is("TCGTCGTCGTCG"))
-        turn = host_hz() / (TURNS_PER_SECOND * processors_in_use);
+    if (processors_in_use == 1 || !machine_hypervisor_is("TCGTCGTCGTCG"))
+        return;
+    short_turn = host_hz() / (ROUNDS_PER_SECOND * processors_in_use);
+    long_turn = host_hz() / TURNS_PER_SECOND;
 }

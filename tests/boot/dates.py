@@ -20,10 +20,11 @@ def dates(text, names):
     began = (days(year, month, day) * 24 + hour) * 3600 + minute * 60 + second
     for name in names:
         told = re.search(rf"^{name}\| init: date (\d+) rtc (\d+) after a minute", text, re.MULTILINE)
-        account = re.search(rf"^escapement: vm {name} time rt=(\d+) ", text, re.MULTILINE)
+        account = re.search(rf"^escapement: vm {name} time rt=(\d+) .* paused=(\d+) ", text, re.MULTILINE)
         if not told or not account:
             return f"guest {name} told no date, or has no account"
-        host = began + int(account.group(1)) / hz
+        # A VM's time begins with its first entry: until then it is paused, and the date does not go on (docs/design.md).
+        host = began + (int(account.group(1)) - int(account.group(2))) / hz
         for what, value in zip(("date", "RTC"), told.groups()):
             # Whole seconds were cut off on both sides.
             if not -1 - TOLERANCE <= int(value) - host <= TOLERANCE:
