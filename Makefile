@@ -63,7 +63,7 @@ KSRC_ASM := $(sort $(wildcard boot/*.asm arch/x86/*.asm $(BACKENDS:%=arch/x86/%/
 # The way from an exit to the next entry is short and leads through these: the linker compiles them as one. Not where
 # gdb is to find each function, nor by clang, which wants another linker for it.
 KHOT_C   := $(wildcard timers/*.c $(BACKENDS:%=arch/x86/%/*.c)) $(addprefix arch/x86/,apic.c fpu.c traps.c window.c) \
-            $(addprefix kernel/,alarm.c host.c processor.c sched.c) \
+            $(addprefix kernel/,alarm.c host.c processor.c sched.c turns.c) \
             $(addprefix vmm/,apic_bus.c bus.c cpuid.c dispatch.c emulate.c lapic.c lapic_regs.c mmio_move.c pic.c \
             platform.c platform_irq.c platform_ports.c run.c trace.c vcpu.c)
 KOBJ     := $(KSRC_ASM:%.asm=$(K)/%.asm.o) $(KSRC_C:%.c=$(K)/%.o)

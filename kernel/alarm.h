@@ -10,7 +10,4 @@ struct processor;
  * ticks as coordinator_poll() has it. */
 void alarm_init(struct processor *p, uint64_t poll);
 
-/* How many processors are in use is known, and none of them runs a VM yet. Boot processor. */
-void alarm_start(void);
-
 #endif

@@ -15,6 +15,7 @@
 #include "kernel/smp.h"
 #include "kernel/spread.h"
 #include "kernel/trace.h"
+#include "kernel/turns.h"
 #include "timers/monitor.h"
 #include "timers/muldiv.h"
 #include "vmm/host.h"
@@ -420,6 +421,15 @@ static void requeue(struct processor *p, struct sched_entity *e, enum run_stop s
         sched_give_up(&p->sched, e);
 }
 
+/* It has something to run again. Returns RT at which it may. */
+static rt_t end_idling(struct processor *p)
+{
+    __atomic_store_n(&p->idle_since, 0, __ATOMIC_RELAXED);
+    turns_wait(p);
+    p->left = host_now();
+    return p->left;
+}
+
 static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
 {
     struct vcpu *vcpu = e->owner;
@@ -427,7 +437,8 @@ static void run_one(struct processor *p, struct sched_entity *e, rt_t now)
     bool sibling = p->loaded && p->loaded->vm == vm; /* nobody else had the processor since its VM */
     enum run_stop stop;
 
-    p->idle_since = 0;
+    if (p->idle_since != 0)
+        now = end_idling(p);
     if (p->loaded != vcpu)
         change_to(p, vcpu);
     p->resched = false;
@@ -470,7 +481,7 @@ void processor_start(void)
 {
     gather_count(guests_alive());
     spread_start(processors_in_use, this_processor()->each);
-    alarm_start();
+    turns_start();
     processors_go();
 }
 

@@ -1,5 +1,5 @@
 """Boot tests on a machine of several processors (issue "Several processors"). Both emulators count
-instructions and run one at a time. Bochs gives each what one alone would have; QEMU shares that out (kernel/alarm.c)."""
+instructions and run one at a time. Bochs gives each what one alone would have; QEMU shares that out (kernel/turns.c)."""
 import os
 
 from case import Case
@@ -67,6 +67,16 @@ def side_by_side(text):
     return None
 
 
+def by_turns(text):
+    """For two seconds a and b have half of what one processor can do, each; then a has all."""
+    rounds = rounds_of(text)
+    alone = rounds["a"][3]
+    for name in "ab":
+        if not 0.45 * alone <= rounds[name][1] <= 0.55 * alone:
+            return f"guest {name} did {rounds[name][1] / alone:.3f} of what one does alone, not a half"
+    return None
+
+
 EIGHT_BUSY = vms(f"a {SHARE} -- seconds=4", *(f"{n} {SHARE} -- seconds=2" for n in BUSY[1:]))
 
 
@@ -127,6 +137,12 @@ SIDE_BY_SIDE = [
     Case("sections-on-two", ["--cpus", "2", *vms("s {guests}/section.elf mem=16M cpus=4")],
          anywhere=[r"^s\| PASS: 3 is not held up with interrupts off", r"^s\| SUMMARY: 5 checks, 0 failed", did(0), did(1), all_ended(1, 0)],
          timeout=240),
+    # Who has siblings and who has none get as much of it, the second processor as the first,
+    Case("turns-are-equal", ["--cpus", "2", *vms(f"a {SHARE} pin=0 -- seconds=4", f"b {SHARE} cpus=2 pin=1 -- seconds=2")],
+         anywhere=[did(0), did(1), all_ended(2, 0)], check=by_turns, only="qemu", why=SHARED),
+    # ... and also one whose guest sleeps a thousand times a second: it does not fall behind.
+    Case("turns-and-ticks", ["--cpus", "2", *vms(f"a {SHARE} pin=0 -- seconds=3", f"b {SHARE} pin=1 -- seconds=3 wake=1000")],
+         anywhere=[r"^escapement: vm b time .* maxlag=([1-4]?\d{7}|\d{1,7}) ", did(0), did(1), all_ended(2, 0)], only="qemu", why=SHARED),
     # Nor is a slice over because its vCPU has waited for its VM's lock.
     Case("sections-on-four", ["--cpus", "4", *vms("s {guests}/section.elf mem=16M cpus=8 -- allowed=5")],
          anywhere=[r"^s\| PASS: 7 is not held up with interrupts off", r"^s\| SUMMARY: 9 checks, 0 failed", did(3), all_ended(1, 0)],
