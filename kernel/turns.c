@@ -8,6 +8,7 @@
 
 #define ROUNDS_PER_SECOND 2000u /* of short turns, of all processors */
 #define TURNS_PER_SECOND  2000u /* of long ones */
+#define LOOKS             16u   /* at another's turn, in a row, until it is taken for one that spins */
 #define SAMPLES           32u   /* of the time that the same instructions take */
 
 static rt_t length;        /* of a turn; 0: all processors run at once */
@@ -48,13 +49,35 @@ static unsigned int next_after(const struct processor *p)
     return id;
 }
 
-/* Who has the turn may have gone to sleep with it, or wait for something that the caller holds. */
+/* Looks so far, in a row, at one and the same turn of another's. */
+struct watch {
+    unsigned int whose, looks;
+    rt_t end;
+};
+
+/* Who has the turn sleeps with it, or spins: with each PAUSE of its guest's the others get a look. A timer that
+ * it arms brings one, too, but not as many. */
+static bool is_unused(struct watch *w)
+{
+    unsigned int id = __atomic_load_n(&whose, __ATOMIC_RELAXED);
+
+    if (id != w->whose || end != w->end)
+        *w = (struct watch){.whose = id, .end = end};
+    return idles(id) || ++w->looks >= LOOKS;
+}
+
+/* Until it is the caller's, or nobody uses it; or there must be something that is not understood here: one
+ * who has the turn may be waiting, without PAUSE, for something that the caller has. */
 static void wait_for_mine(const struct processor *p, rt_t patience)
 {
-    while (!is_mine(p) && !idles(__atomic_load_n(&whose, __ATOMIC_RELAXED)) && host_now() < patience)
-        cpu_pause();
-    if (!is_mine(p))
-        give(p->id, host_now());
+    struct watch w = {0};
+
+    while (!is_mine(p)) {
+        if (is_unused(&w) || host_now() >= patience)
+            give(p->id, host_now());
+        else
+            cpu_pause();
+    }
 }
 
 void turns_wait(const struct processor *p)

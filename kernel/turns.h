@@ -4,7 +4,8 @@
  * arms an earlier timer, begins with the first one again whenever a timer is due, and else gives the others
  * nothing for up to 100 ms. Guests of several vCPUs see one another stand still then, with their locks held,
  * and a processor whose guest sets its timer often gets nothing beside one that is busy. So those that have
- * something to run take turns there, and who has not the turn pauses. A turn costs 1,500 instructions. */
+ * something to run take turns there, and who has not the turn pauses. A turn costs 1,500 instructions; who
+ * sleeps or spins loses it. */
 #ifndef KERNEL_TURNS_H
 #define KERNEL_TURNS_H
 
