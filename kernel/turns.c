@@ -55,8 +55,8 @@ struct watch {
     rt_t end;
 };
 
-/* Who has the turn sleeps with it, or spins: with each PAUSE of its guest's the others get a look. A timer that
- * it arms brings one, too, but not as many. */
+/* Who has the turn sleeps with it, or spins: with each PAUSE of its guest's the others get a look. A timer
+ * that it arms brings one, too, but not as many. */
 static bool is_unused(struct watch *w)
 {
     unsigned int id = __atomic_load_n(&whose, __ATOMIC_RELAXED);
