@@ -24,6 +24,7 @@ struct player {
 
 static struct player players[SMP_MAX];
 static uint64_t hz, end;
+static volatile bool begun; /* all run: one that is woken takes its processor from another in any moment */
 static volatile unsigned int done;
 
 /* Returns the TSC after at least that many ticks of it. */
@@ -50,9 +51,13 @@ static uint32_t chance(uint32_t *seed)
 static void play(unsigned int cpu)
 {
     struct player *me = &players[cpu];
-    uint64_t now = rdtsc(), step = hz / SECTIONS_PER_SECOND;
+    uint64_t now, step = hz / SECTIONS_PER_SECOND;
 
+    while (!begun) {
+        cpu_relax();
+    }
     me->seed = cpu;
+    now = rdtsc();
     while (now < end) {
         interrupts_off();
         uint64_t start = rdtsc(), length = work(start, step) - start;
@@ -88,6 +93,7 @@ int guest_main(uint64_t magic, uint64_t info)
     unsigned int cpus = smp_count();
 
     report(smp_start(play) + 1 == cpus, "%u processors have started", cpus);
+    begun = true;
     play(0);
     while (done < cpus) {
         cpu_relax();
