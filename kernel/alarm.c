@@ -8,11 +8,15 @@
 
 static void arm(void *ctx, rt_t deadline)
 {
-    rt_t turn = turns_end(ctx);
-
-    deadline = deadline < turn ? deadline : turn;
+    deadline = turns_deadline(ctx, deadline);
     trace_host(TRACE_ALARM, deadline);
     apic_timer_arm(inject_alarm(deadline));
+}
+
+void alarm_mind_turn(const struct processor *p)
+{
+    if (turns_over(p))
+        apic_timer_arm(0);
 }
 
 /* In the timer's interrupt, which comes where nothing else is under way: in a guest's exit or in HLT. Nothing
@@ -21,7 +25,7 @@ static void fired(void)
 {
     trace_host(TRACE_FIRE, 0);
     coordinator_fired(&this_processor()->deadlines);
-    turns_wait(this_processor());
+    turns_fired(this_processor());
 }
 
 void alarm_init(struct processor *p, uint64_t poll)

@@ -10,4 +10,8 @@ struct processor;
  * ticks as coordinator_poll() has it. */
 void alarm_init(struct processor *p, uint64_t poll);
 
+/* Before the calling processor runs a guest or clears memory, when all is armed: if its turn is over
+ * (kernel/turns.h) its timer goes off at once, and it waits in the interrupt for the next. */
+void alarm_mind_turn(const struct processor *p);
+
 #endif

@@ -69,6 +69,7 @@ uint64_t host_deadline(struct vm *vm, uint64_t rt)
     if (p->each)
         monitor_each(&p->deadlines, &guests_get(vm->index)->seats[0].wake, &vm->time, rt);
     next = coordinator_arm(&p->deadlines, rt < p->slice_end ? rt : p->slice_end);
+    alarm_mind_turn(p);
     return p->attention || p->resched ? 0 : next; /* 0: past, so that the run stops for a look */
 }
 
@@ -332,10 +333,12 @@ static void halt(struct processor *p)
 /* Before it halts it clears what there is to clear. */
 static void idle(struct processor *p)
 {
-    if (scrub(p))
+    if (scrub(p)) {
+        alarm_mind_turn(p);
         interrupt_window();
-    else
+    } else {
         halt(p);
+    }
     sched_idle(&p->sched);
     p->left = host_now();
 }
@@ -425,7 +428,7 @@ static void requeue(struct processor *p, struct sched_entity *e, enum run_stop s
 static rt_t end_idling(struct processor *p)
 {
     __atomic_store_n(&p->idle_since, 0, __ATOMIC_RELAXED);
-    turns_wait(p);
+    turns_wake(p);
     p->left = host_now();
     return p->left;
 }

@@ -1,6 +1,7 @@
 #include "kernel/restart.h"
 
 #include "arch/x86/cpu.h"
+#include "kernel/alarm.h"
 #include "kernel/processor_internal.h"
 #include "vmm/host.h"
 #include "vmm/vm.h"
@@ -22,6 +23,7 @@ bool restart_run(struct processor *p, struct sched_entity *e, rt_t now)
 
     do {
         clear = vm_clear(vcpu->vm, PIECE);
+        alarm_mind_turn(p);
         interrupt_window();
         p->left = host_now();
     } while (!clear && p->left < until && !p->attention && !p->resched);

@@ -143,6 +143,11 @@ SIDE_BY_SIDE = [
     # ... and also one whose guest sleeps a thousand times a second: it does not fall behind.
     Case("turns-and-ticks", ["--cpus", "2", *vms(f"a {SHARE} pin=0 -- seconds=3", f"b {SHARE} pin=1 -- seconds=3 wake=1000")],
          anywhere=[r"^escapement: vm b time .* maxlag=([1-4]?\d{7}|\d{1,7}) ", did(0), did(1), all_ended(2, 0)], only="qemu", why=SHARED),
+    # Four thousand times, even: it has what is left of its turn when its timer goes off, not the whole of another's later.
+    Case("turns-and-sleepers", ["--cpus", "2", *vms(f"a {SHARE} pin=0 -- seconds=1",
+                                                    f"b {CLOCK} pin=1 -- pit=1000 rtc=1024 lapic=1000 hpet=1000 seconds=1 busy=off")],
+         anywhere=[r"^b\| clock: ticks .* lost=0 extra=0 inversions=0 backward=0 .* past_ns=0 late_ns=\d{1,5} ", r"^b\| clock: PASS",
+                   r"^escapement: vm b time .* maxlag=([1-4]?\d{7}|\d{1,7}) ", all_ended(2, 0)], shift=None, only="qemu", why=SHARED),
     # Nor is a slice over because its vCPU has waited for its VM's lock.
     Case("sections-on-four", ["--cpus", "4", *vms("s {guests}/section.elf mem=16M cpus=8 -- allowed=5")],
          anywhere=[r"^s\| PASS: 7 is not held up with interrupts off", r"^s\| SUMMARY: 9 checks, 0 failed", did(3), all_ended(1, 0)],
